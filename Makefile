@@ -1,0 +1,51 @@
+# From a bare clone: `make demo`, `make test`. No other step.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export DO_NOT_TRACK := 1
+
+.PHONY: help demo test prove bench format clean
+
+help:
+	@echo "make demo    install, train a LoRA on the included demo, say where the report is"
+	@echo "make test    install, then style, types and tests"
+	@echo "make prove   the long proofs: kills, processes, servers"
+	@echo "make bench   the table of speeds"
+	@echo "make format  write the code as \`make test\` wants it"
+	@echo "make clean   remove what the demo wrote (not the installation)"
+
+# A stamp says what is installed; it is older than a file that changes what should be.
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/ltx demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not prove"
+
+prove: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m prove
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.bench
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf workspace outputs

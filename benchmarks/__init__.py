@@ -1,0 +1,1 @@
+"""How fast the stages, the store, the training step and a plan are, against the bare libraries."""

@@ -1,0 +1,138 @@
+"""One table of speeds: `python -m benchmarks.bench [--quick] [--write docs/benchmarks.md]`.
+
+Two ways of doing the same are measured in turns within one process, and the median of their ratios is
+stated, so that other work on the machine cancels. One thread, so that it does not depend on the cores.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse
+import logging
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measure import Result
+
+COLUMNS = ("what", "compared with", "ratio of times", "aim", "ours", "bare")
+HEAD = """# Benchmarks
+
+Ratio of times: ours over the bare library's, measured in turns in one process, the median over rounds; 1.0 is
+equal, below 1 is faster. Absolute speeds belong to the machine named here, and other work ran on it.
+
+- Machine: {machine}
+- Versions: {versions}
+- Date: {date}
+- Command: `{command}`
+
+"""
+TAIL = """
+What a ratio includes beside the library's own work:
+
+- Stages: exact frame choice by presentation time, checks of the input, digests, one Parquet row per result,
+  and a durable commit (fsync of tensors, rows and folder). The demo's clips are tiny (64x64, 9 frames), so
+  these fixed costs weigh more than with real footage. `clips` decodes by PyAV, tells damaged from whole files
+  and looks for fades in the same pass; PySceneDetect decodes by OpenCV.
+- `latents`, `references`: the bare way opens each film once and keeps it open; ours opens a reader per clip,
+  which keeps decord's memory bounded.
+- Store: writing makes a checksum of every tensor, reading checks it. All reads come from the page cache.
+- Training step: reading the batch, drawing levels and noise, loss per noise-level quarter, clipping
+  gradients, and the records in metrics.parquet and TensorBoard: about 3 ms, whatever the model. The demo's
+  step takes 55 ms, a real model's seconds. Reading ahead in a thread is off for the demo's tiny samples.
+- Cached runs: whole processes, from the start of Python to its end, the fastest of several.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 when an aim is missed."""
+    parser = argparse.ArgumentParser(description="one table of speeds")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and rows: about a minute")
+    parser.add_argument("--write", type=Path, help="write the table as Markdown to this file")
+    parser.add_argument("--only", choices=("stages", "store", "training", "demo", "plan"), action="append")
+    options = parser.parse_args(arguments)
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(Path(folder), options.quick, options.only)
+    show(results)
+    if options.write:
+        options.write.write_text(markdown(results, options.quick), encoding="utf-8")
+    return int(any(result.met is False for result in results))
+
+
+def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> list[Result]:
+    """All lines of the table; those of `only` when given."""
+    import torch
+
+    from benchmarks.stage_speeds import stage_speeds
+    from benchmarks.store_speeds import store_speeds
+    from benchmarks.training_speed import training_speed
+    from benchmarks.whole import cached_demo, cached_plan
+
+    torch.set_num_threads(1)
+    parts = {
+        "training": lambda: training_speed(folder / "stages", 40 if quick else 150),
+        "demo": lambda: [cached_demo(folder, 3 if quick else 7)],
+        "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
+        "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),
+        "store": lambda: store_speeds(folder, 3 if quick else 7, quick),
+    }
+    found: list[Result] = []
+    for name, part in parts.items():
+        if not only or name in only:
+            sys.stderr.write(f"measuring: {name}\n")
+            found += part()
+    return found
+
+
+def show(results: Sequence[Result]) -> None:
+    """The table on the terminal."""
+    table = Table(*COLUMNS)
+    for result in results:
+        table.add_row(*cells(result))
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
+
+
+def cells(result: Result) -> tuple[str, ...]:
+    """A line's texts in the order of `COLUMNS`."""
+    ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
+    verdict = {None: "", True: " met", False: " MISSED"}[result.met]
+    return (result.name, result.bare, ratio, result.aim + verdict, result.speed, result.bare_speed)
+
+
+def markdown(results: Sequence[Result], quick: bool) -> str:
+    """The table as a page."""
+    import diffusers
+    import torch
+
+    cores = len(os.sched_getaffinity(0))
+    head = HEAD.format(
+        machine=f"{cores} CPU cores ({platform.machine()}), no GPU, one thread for models",
+        versions=", ".join(
+            f"{name} {version}"
+            for name, version in (
+                ("Python", platform.python_version()),
+                ("torch", torch.__version__),
+                ("diffusers", diffusers.__version__),
+            )
+        ),
+        date=datetime.now(UTC).date().isoformat(),
+        command="python -m benchmarks.bench" + (" --quick" if quick else "") + " --write docs/benchmarks.md",
+    )
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(cells(result)) + " |" for result in results]
+    return head + "\n".join(lines) + "\n" + TAIL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

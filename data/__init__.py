@@ -1,0 +1,1 @@
+"""The demo: a tiny model, its footage, and the code that made both."""

@@ -1,0 +1,1 @@
+"""Makes the demo's footage and its tiny model from seeds."""

@@ -1,0 +1,74 @@
+"""`ltx store`: keep the store of a config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows._screen import console, show_table
+from ltx_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from ltx_core.store.store import Store
+
+store_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Verify the store, collect garbage."
+)
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
+]
+
+
+@store_app.command()
+def verify(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    repair: Annotated[bool, typer.Option(help="set damaged parts aside; a run computes them")] = False,
+) -> None:
+    """Read every committed byte again and compare it with its checksum.
+
+    Example: ltx store verify configs/t2v_lora.yaml
+    """
+    from ltx_core.store import verify as checks
+
+    store = _store(config, overrides)
+    checked, problems = checks.verify(store)
+    console.print(f"{store.root}: {checked} rows checked, {len(problems)} problems", markup=False)
+    if not problems:
+        return
+    show_table("", ("stage", "part", "what"), [(p.stage, p.part.name, p.what) for p in problems])
+    if not repair:
+        console.print("--repair sets these parts aside; the next run then computes their rows anew")
+        raise typer.Exit(1)
+    console.print(f"{checks.repair(problems)} parts set aside; the next run computes their rows anew")
+
+
+@store_app.command()
+def gc(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option(help="only say what would be removed")] = False,
+) -> None:
+    """Remove the parts that no dataset, run or report names.
+
+    Example: ltx store gc configs/t2v_lora.yaml --dry-run
+    """
+    from ltx_core.store.collect import collect
+
+    removed = collect(_store(config, overrides), dry_run=dry_run)
+    for name in removed:
+        console.print(name, markup=False)
+    console.print(f"{len(removed)} parts {'would be ' if dry_run else ''}removed")
+
+
+def _store(config: Path, overrides: list[str] | None) -> Store:
+    from ltx_core.config.load import load
+    from ltx_core.store.store import Store
+
+    root = load(config, overrides or ()).store_root
+    if not root.is_dir():
+        raise StoreError(f"there is no store at {root} yet; `ltx run {config}` makes one")
+    return Store(root)

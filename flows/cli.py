@@ -1,0 +1,186 @@
+"""`ltx`, the command line. Exit codes: 0 done, 1 failed, 2 wrong use.
+
+A command takes a config and `key=value` texts that set any of its fields; there is no option per field.
+Prefect and torch are imported by the commands that need them, when they need them.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows._cli_store import store_app
+from flows._screen import console, errors, show_plans, show_table
+from ltx_core.errors import LtxError
+
+if TYPE_CHECKING:
+    from ltx_core.config.root import Config
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="A folder of videos in, a trained LTX LoRA out.",
+)
+app.add_typer(store_app, name="store")
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
+]
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@app.command()
+def run(config: ConfigPath, overrides: Overrides = None) -> None:
+    """The whole flow: prepare the dataset, train, evaluate, publish.
+
+    Example: ltx run configs/t2v_lora.yaml optimization.steps=500
+    """
+    from flows._execute import execute
+    from tasks._work import Job
+
+    _say_products(*execute(Job.of(config, overrides or ())))
+
+
+@app.command()
+def demo(
+    overrides: Overrides = None,
+    workspace: Annotated[Path, typer.Option(help="where everything is written")] = Path("workspace"),
+) -> None:
+    """The whole flow on the included demo; the last line is the path of its report.
+
+    Example: ltx demo --workspace /tmp/ltx
+    """
+    from flows._execute import execute
+    from tasks._work import Job
+
+    settings = (f"workspace={workspace.absolute()}", *(overrides or ()))
+    job = Job(str(CHECKOUT / "configs" / "demo.yaml"), settings, str(CHECKOUT))
+    _say_products(*execute(job))
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a stage, such as captions or latents")],
+    config: ConfigPath,
+    overrides: Overrides = None,
+) -> None:
+    """One stage and what it needs, nothing after it.
+
+    Example: ltx stage captions configs/t2v_lora.yaml
+    """
+    from flows._execute import execute
+    from tasks._work import Job
+
+    _, manifests = execute(Job.of(config, overrides or ()), until=name)
+    if rejected := manifests[name]["rejected"]:
+        show_table("", ("rejected", "reason"), rejected)
+
+
+@app.command()
+def plan(config: ConfigPath, overrides: Overrides = None) -> None:
+    """What would run, what is cached, how long it takes, how much memory and disk; computes nothing.
+
+    Example: ltx plan configs/t2v_lora.yaml dataset.source=/data/films
+    """
+    from flows._estimate import show_estimate
+    from ltx_core.run import Pipeline
+
+    pipeline = Pipeline(_load(config, overrides))
+    plans = pipeline.plans()
+    show_plans(plans)
+    show_estimate(pipeline.estimate(plans))
+
+
+@app.command()
+def check(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Preflight: the config, the data, the model, the disk; computes nothing.
+
+    Example: ltx check my_run.yaml
+    """
+    from ltx_core.config.preflight import preflight
+
+    checks = preflight(_load(config, overrides))
+    show_table("", ("what", "", "found"), [(c.name, "ok" if c.ok else "WRONG", c.detail) for c in checks])
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    config: ConfigPath,
+    what: Annotated[str, typer.Argument(help="dataset, run, or a clip's name")] = "dataset",
+    overrides: Overrides = None,
+) -> None:
+    """Tables of a dataset, a run or a clip, with the reasons for what was rejected.
+
+    Example: ltx show configs/t2v_lora.yaml run
+    """
+    from ltx_core import run as core
+
+    for table in core.show(_load(config, overrides), what):
+        show_table(table["title"], table["columns"], table["rows"])
+
+
+@app.command()
+def sample(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Generate the config's validation samples with the trained LoRA.
+
+    Example: ltx sample configs/t2v_lora.yaml validation.samples='[{prompt: a red fox in the snow}]'
+    """
+    from ltx_core import run as core
+
+    for path in core.sample(_load(config, overrides)):
+        console.print(str(path), markup=False)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="the folder of videos")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="the folder of the base model")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the file to write")] = Path("config.yaml"),
+) -> None:
+    """Write a commented config for a folder of videos and a model.
+
+    Example: ltx init ~/films /models/LTX-2 -o films.yaml
+    """
+    from ltx_core.config.init import init_config
+
+    init_config(folder, model, output)
+    console.print(f"{output}: written. Next: ltx check {output}, then ltx run {output}", markup=False)
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends with its message and exit code 1."""
+    gc.set_threshold(100_000, 20, 20)  # rows of a large store are many objects and no garbage
+    try:
+        app()
+    except LtxError as error:
+        errors.print(f"ltx: {error}", markup=False)
+        sys.exit(1)
+
+
+def _load(config: Path, overrides: list[str] | None) -> Config:
+    from ltx_core.config.load import load
+
+    return load(config, overrides or ())
+
+
+def _say_products(workspace: Path, manifests: dict[str, Any]) -> None:
+    """The verdict and where the results are; the report comes last."""
+    evaluated, published = manifests.get("evaluate", {}), manifests.get("publish", {})
+    if verdict := evaluated.get("verdict"):
+        console.print(f"\n{verdict}", markup=False)
+    if folder := published.get("folder"):
+        console.print(f"{'LoRA':<17} {workspace / folder / 'lora.safetensors'}", markup=False)
+    if report := evaluated.get("report"):
+        console.print(f"{'report':<17} {workspace / evaluated['run'] / report}", markup=False)
+
+
+if __name__ == "__main__":
+    main()

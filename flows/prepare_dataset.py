@@ -1,0 +1,35 @@
+"""From a folder of videos to a dataset of latents and embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows._run import ltx_flow, open_run, run_needed
+from tasks._work import Work
+from tasks.audio_latents import audio_latents
+from tasks.captions import captions
+from tasks.clips import clips
+from tasks.dataset import dataset
+from tasks.latents import latents
+from tasks.mask_latents import mask_latents
+from tasks.masks import masks
+from tasks.reference_latents import reference_latents
+from tasks.references import references
+from tasks.sources import sources
+from tasks.text import text
+
+ENCODING = (latents, audio_latents, reference_latents, mask_latents)
+PREPARATION = (sources, clips, captions, text, references, masks, *ENCODING, dataset)
+"""The stages in the order in which they read each other; a mode leaves out what it does not use."""
+
+
+def prepare(work: Work) -> dict[str, Any]:
+    """Run every stage up to the dataset that the mode needs."""
+    return run_needed(PREPARATION, work)
+
+
+@ltx_flow("prepare-dataset")
+def prepare_dataset(config: str, overrides: list[str] | None = None) -> dict[str, Any]:
+    """Prepare the dataset of `config`; `overrides` are `key=value` texts."""
+    with open_run(config, overrides) as work:
+        return prepare(work)

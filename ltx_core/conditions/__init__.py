@@ -1,0 +1,22 @@
+"""One file per condition, and the one hand-written list of them.
+
+The config's schema, the table in the docs and the property tests derive from `CONDITIONS`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ltx_core.conditions.base import Condition
+from ltx_core.conditions.first_frame import FirstFrame
+from ltx_core.conditions.reference import Reference
+
+CONDITIONS: tuple[type[Condition], ...] = (FirstFrame, Reference)
+"""Every condition that a config can name."""
+
+AnyCondition = Annotated[FirstFrame | Reference, Field(discriminator="type")]
+"""What stands in a `conditions:` list of the config."""
+
+__all__ = ["CONDITIONS", "AnyCondition", "Condition", "FirstFrame", "Reference"]

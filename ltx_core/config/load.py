@@ -1,0 +1,192 @@
+"""Reading a config: YAML by safe load, `extends`, `key=value` overrides, errors that say what to write.
+
+Relative paths are relative to the current folder (or `base_dir`), wherever the YAML file lies, as in the
+public trainer: a config can be copied without its paths changing their meaning.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ltx_core.config.root import Config
+from ltx_core.errors import ConfigError
+
+PATH_FIELDS = (
+    ("workspace",),
+    ("output_dir",),
+    ("model", "model_path"),
+    ("model", "text_encoder_path"),
+    ("model", "load_checkpoint"),
+    ("dataset", "source"),
+)
+"""Where paths stand; they are made absolute when the config is read."""
+FILE_FIELDS = frozenset({"video", "image_or_video"})
+"""Where paths stand in a condition of a sample."""
+
+
+def load(path: Path, overrides: Sequence[str] = (), base_dir: Path | None = None) -> Config:
+    """The resolved config of the YAML file `path`.
+
+    Args:
+        path: the YAML file; its name is the run's name unless it states `name`.
+        overrides: `key=value` with dotted keys; values are YAML.
+        base_dir: folder that relative paths are relative to; the current one by default.
+
+    Raises:
+        ConfigError: for a missing file, broken YAML, an unknown key, a wrong type or value.
+    """
+    raw = _read(Path(path), ())
+    for override in overrides:
+        _override(raw, override)
+    raw.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip(".-_") or "run")
+    return build(raw, base_dir or Path.cwd(), str(path))
+
+
+def build(raw: Mapping[str, Any], base_dir: Path, origin: str) -> Config:
+    """The config of a plain mapping, with absolute paths.
+
+    Raises:
+        ConfigError: naming each wrong key, what was found and the rule.
+    """
+    try:
+        return Config.model_validate(_absolute(dict(raw), base_dir))
+    except ValidationError as error:
+        lines = [_explain(dict(item)) for item in error.errors()]
+        raise ConfigError(f"{origin}: {len(lines)} error(s)\n  " + "\n  ".join(lines)) from None
+
+
+def dump(config: Config) -> str:
+    """The resolved config as YAML; `build` of it gives the same config."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise ConfigError(f"{path}: `extends` leads back to itself; remove one `extends`")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"config {path} does not exist (looked in {path.absolute().parent}); "
+            "`ltx init FOLDER MODEL` writes one"
+        ) from None
+    except IsADirectoryError:
+        raise ConfigError(
+            f"{path} is a folder; give a YAML file. `ltx init {path} MODEL` writes one"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {error}") from None
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} holds a {type(raw).__name__}; a config is a mapping of sections")
+    parent = raw.pop("extends", None)
+    if parent is None:
+        return raw
+    return _merge(_read(path.parent / str(parent), (*seen, path.resolve())), raw)
+
+
+def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        old = merged.get(key)
+        # The strategy is one statement: a mode without audio must not inherit the base's audio.
+        if isinstance(old, dict) and isinstance(value, Mapping) and key != "training_strategy":
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"override {override!r} is not key=value, for example optimization.steps=500")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is no YAML: {error}") from None
+    *parents, last = key.split(".")
+    node: Any = raw
+    for parent in parents:
+        node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+        if node is None:
+            raise ConfigError(f"override {override!r}: {parent!r} is no section")
+    if not isinstance(node, dict):
+        raise ConfigError(f"override {override!r}: {'.'.join(parents)!r} is no section")
+    node[last] = _number(value)
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads `1e-4` as text; a person who writes it means the number."""
+    if isinstance(value, str):
+        try:
+            return float(value) if "e" in value.lower() else value
+        except ValueError:
+            return value
+    return value
+
+
+def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
+    for field in PATH_FIELDS:
+        *parents, last = field
+        node: Any = raw
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if isinstance(node, dict) and isinstance(node.get(last), str | os.PathLike):
+            node[last] = str(_resolve(str(node[last]), base_dir))
+    for condition in _file_conditions(raw):
+        for name in FILE_FIELDS & condition.keys():
+            if isinstance(condition[name], str):
+                condition[name] = str(_resolve(condition[name], base_dir))
+    defaults = {"workspace": "workspace", "model.model_path": "data/model", "dataset.source": "data/footage"}
+    for name, default in defaults.items():
+        section, _, key = name.rpartition(".")
+        node = raw.setdefault(section, {}) if section else raw
+        if isinstance(node, dict):
+            node.setdefault(key, str(_resolve(default, base_dir)))
+    return raw
+
+
+def _file_conditions(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The conditions of `validation.samples`, as far as they are what they should be."""
+    validation = raw.get("validation")
+    samples = validation.get("samples") if isinstance(validation, dict) else None
+    for sample in samples if isinstance(samples, list) else ():
+        conditions = sample.get("conditions") if isinstance(sample, dict) else None
+        yield from (c for c in (conditions if isinstance(conditions, list) else ()) if isinstance(c, dict))
+
+
+def _resolve(text: str, base_dir: Path) -> Path:
+    return Path(os.path.normpath(base_dir.absolute() / Path(os.path.expandvars(text)).expanduser()))
+
+
+def _explain(item: Mapping[str, Any]) -> str:
+    """One line per wrong key: where, what was found, the rule and the fix."""
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location)
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _keys_at(location[:-1])
+        close = difflib.get_close_matches(location[-1], known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
+        return f"{key}: unknown key; {hint}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    found = item.get("input")
+    shown = "" if isinstance(found, dict) or item["type"] == "missing" else f" (found {found!r})"
+    return f"{key or 'config'}: {message}{shown}"
+
+
+def _keys_at(location: Sequence[str]) -> list[str]:
+    node: Any = Config()
+    for part in location:
+        node = getattr(node, part, None)
+    fields = getattr(type(node), "model_fields", None) or getattr(type(node), "__dataclass_fields__", {})
+    return list(fields)

@@ -1,0 +1,128 @@
+"""`ltx check`: what needs the disk, checked before anything runs. The schema's validators never touch it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ltx_core.config.root import Config
+from ltx_core.errors import ConfigError, LtxError
+from ltx_core.geometry.units import video_grid
+from ltx_core.models.info import ModelInfo
+
+MINIMUM_FREE = 1 << 30
+"""Bytes of free disk below which a warning is given (a guess: a few hundred clips and one checkpoint)."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def preflight(config: Config) -> list[Check]:
+    """Every check, in the order in which a run would meet the problem."""
+    checks: list[tuple[str, Callable[[Config], str]]] = [
+        ("source", _source),
+        ("model", _model),
+        ("mode", _mode),
+        ("buckets", _buckets),
+        ("workspace", _workspace),
+        ("disk", _disk),
+    ]
+    return [_run(name, check, config) for name, check in checks]
+
+
+def refuse(config: Config) -> list[str]:
+    """Refuse what cannot end well, before anything starts.
+
+    Returns:
+        Warnings: what a run can begin with all the same (little free disk).
+
+    Raises:
+        ConfigError: with every check that failed.
+    """
+    failed = [check for check in preflight(config) if not check.ok]
+    if texts := [check.detail for check in failed if check.name != "disk"]:
+        raise ConfigError("\n".join(texts))
+    return [check.detail for check in failed]
+
+
+def _run(name: str, check: Callable[[Config], str], config: Config) -> Check:
+    try:
+        return Check(name, True, check(config))
+    except (LtxError, ValueError, OSError) as error:
+        return Check(name, False, str(error))
+
+
+def _source(config: Config) -> str:
+    source = config.dataset.source
+    if not source.exists():
+        raise LtxError(f"dataset.source {source} does not exist; give a folder of videos or a dataset file")
+    if source.is_file():
+        return f"dataset file {source}"
+    return f"{sum(path.is_file() for path in source.rglob('*'))} files in {source}"
+
+
+def _model(config: Config) -> str:
+    info = ModelInfo.read(config.model.model_path)
+    info.require("transformer", "vae", "text_encoder", "tokenizer", "connectors")
+    outside = [block for block in config.validation.stg_blocks or () if not 0 <= block < info.blocks]
+    if outside:
+        raise LtxError(
+            f"validation.stg_blocks {outside}: the model has the blocks 0 to {info.blocks - 1}, so these "
+            "would guide nothing; name others, or leave `stg_blocks` out for the model's default"
+        )
+    return f"{info.family} {info.version}, {info.blocks} blocks, in {info.path}"
+
+
+def _mode(config: Config) -> str:
+    strategy, info = config.training_strategy, ModelInfo.read(config.model.model_path)
+    if strategy.audio is not None and info.audio_scale is None:
+        raise LtxError(
+            "the mode generates or reads audio, but the model has none; remove `training_strategy.audio`"
+        )
+    if strategy.audio is not None:
+        info.require("audio_vae", "vocoder")
+    return f"{strategy.mode}: columns {', '.join(strategy.columns)}"
+
+
+def _buckets(config: Config) -> str:
+    scale = ModelInfo.read(config.model.model_path).video_scale
+    tokens = []
+    for bucket in config.dataset.buckets:
+        try:
+            grid = video_grid(bucket.width, bucket.height, bucket.frames, config.dataset.fps, scale)
+        except ValueError as error:
+            raise LtxError(f"dataset.buckets, {bucket}: {error}") from None
+        tokens.append(f"{bucket} ({grid.tokens} tokens)")
+    return ", ".join(tokens)
+
+
+def _workspace(config: Config) -> str:
+    folder = _existing(config.workspace)
+    if not os.access(folder, os.W_OK):
+        raise LtxError(
+            f"workspace {config.workspace} cannot be written ({folder} is read-only for this user); "
+            "set `workspace` to another folder"
+        )
+    return str(config.workspace)
+
+
+def _disk(config: Config) -> str:
+    free = shutil.disk_usage(_existing(config.workspace)).free
+    if free < MINIMUM_FREE:
+        raise LtxError(f"only {free / 2**20:.0f} MiB are free in {config.workspace}; free at least 1 GiB")
+    return f"{free / 2**30:.0f} GiB free"
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,1 @@
+"""Scenes, captions, references, masks and buckets: pure functions on frames and sound."""

@@ -1,0 +1,182 @@
+"""Dataset files: one row per video in CSV, JSON, JSONL or Parquet, with the public trainer's columns.
+
+Captions are data: quotes, line breaks, emoji and length are kept as they stand.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ltx_core.curation.sidecar import decode_text
+from ltx_core.errors import LtxError
+
+FILE_COLUMNS = ("video", "audio", "reference_video", "reference_audio", "video_mask", "audio_mask")
+TEXT_COLUMNS = ("caption", "split")
+LEGACY = {
+    "media_path": "video",
+    "video_path": "video",
+    "ref_media_path": "reference_video",
+    "reference_path": "reference_video",
+}
+"""Older names of columns, and what they are called now."""
+SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
+
+
+class TableError(LtxError):
+    """A dataset file that cannot be used: what was found, the rule and the fix."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row: paths are absolute or relative to the dataset file's folder, already joined.
+
+    `line` is the row's number, from 1; a column that is missing or empty is None.
+    """
+
+    line: int
+    video: Path | None = None
+    audio: Path | None = None
+    caption: str | None = None
+    reference_video: Path | None = None
+    reference_audio: Path | None = None
+    video_mask: Path | None = None
+    audio_mask: Path | None = None
+    split: str | None = None
+
+
+def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> list[TableRow]:
+    """The rows of a dataset file.
+
+    Args:
+        path: a `.csv`, `.json` (list of objects), `.jsonl` or `.parquet` file.
+        needed: columns that must be there (values may be empty, but for `video`).
+
+    Raises:
+        TableError: unreadable, malformed, without rows, or without a needed column.
+    """
+    readers = {".csv": _csv, ".json": _json, ".jsonl": _jsonl, ".parquet": _parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise TableError(f"{path} is no dataset file; use one of {', '.join(SUFFIXES)}")
+    try:
+        raw = [(number, _renamed(row, path, number)) for number, row in reader(path)]
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not raw:
+        raise TableError(f"{path} holds no rows; write one row per video below the column names")
+    _check_columns(path, raw, needed)
+    return [_row(path, number, values) for number, values in raw]
+
+
+def _check_columns(path: Path, rows: list[tuple[int, dict[str, Any]]], needed: tuple[str, ...]) -> None:
+    found = list(dict.fromkeys(name for _, row in rows for name in row))
+    missing = [name for name in needed if name not in found]
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        raise TableError(
+            f"{path} has no column {names}; found: {', '.join(found) or 'none'}. A dataset file needs "
+            f"the columns {', '.join(needed)}: rename or add it (cells of `caption` may be empty)"
+        )
+
+
+def _renamed(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for name, value in row.items():
+        plain = str(name).strip()
+        plain = LEGACY.get(plain, plain)
+        if plain in renamed:
+            raise TableError(
+                f"{path}, row {number}: the column `{plain}` stands there twice; keep one of them"
+            )
+        renamed[plain] = value
+    return renamed
+
+
+def _row(path: Path, number: int, values: Mapping[str, Any]) -> TableRow:
+    fields: dict[str, Any] = {}
+    for name in (*FILE_COLUMNS, *TEXT_COLUMNS):
+        value = values.get(name)
+        if value is None or value == "":
+            continue
+        if not isinstance(value, str):
+            raise TableError(f"{path}, row {number}: `{name}` is {value!r}; it must be text")
+        if name in FILE_COLUMNS:
+            fields[name] = path.parent / value.strip()
+        else:
+            fields[name] = value
+    if "video" not in fields and "audio" not in fields:
+        raise TableError(f"{path}, row {number}: `video` is empty; every row must name a file")
+    return TableRow(number, **fields)
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    text = io.StringIO(decode_text(path.read_bytes(), path), newline="")
+    reader = csv.DictReader(text, strict=True)
+    number = 0
+    try:
+        for number, row in enumerate(reader, start=1):
+            if None in row:
+                names = ", ".join(reader.fieldnames or ())
+                raise TableError(
+                    f"{path}, row {number}: more values than column names ({names}); "
+                    'put text that has commas or line breaks in "double quotes"'
+                )
+            yield number, row
+    except csv.Error as error:
+        raise TableError(
+            f"{path}, row {number + 1}: malformed CSV ({error}); a quote inside quoted text is written twice"
+        ) from error
+
+
+def _json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        rows = json.loads(decode_text(path.read_bytes(), path))
+    except ValueError as error:
+        raise TableError(f"{path} is malformed JSON: {error}") from error
+    if not isinstance(rows, list):
+        raise TableError(
+            f"{path} holds one {type(rows).__name__}; it must be a list of objects, one per video"
+        )
+    for number, row in enumerate(rows, start=1):
+        yield number, _object(row, path, number)
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    # Only line feeds end a line here: a caption may hold other line separators.
+    lines = decode_text(path.read_bytes(), path).split("\n")
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise TableError(f"{path}, line {number}: malformed JSON: {error}") from error
+            yield number, _object(row, path, number)
+
+
+def _object(row: Any, path: Path, number: int) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise TableError(
+            f"{path}, row {number} is {row!r}; every row must be an object with `video` and `caption`"
+        )
+    return row
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+    except pyarrow.ArrowException as error:
+        raise TableError(f"{path} is no Parquet file: {error}") from error
+    known = {*FILE_COLUMNS, *TEXT_COLUMNS, *LEGACY}
+    unknown = [name for name in table.column_names if name.strip() not in known]
+    table = table.drop_columns(unknown) if len(unknown) < table.num_columns else table
+    for number, row in enumerate(table.to_pylist(), start=1):
+        yield number, {**dict.fromkeys(unknown), **row}

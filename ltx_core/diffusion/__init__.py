@@ -1,0 +1,1 @@
+"""Tokens of a modality and the flow-matching equations on them."""

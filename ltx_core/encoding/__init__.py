@@ -1,0 +1,1 @@
+"""Media and models in, latents and embeddings out."""

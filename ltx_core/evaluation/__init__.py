@@ -1,0 +1,1 @@
+"""Held-out loss, metrics on samples, the report and the published folder."""

@@ -1,0 +1,126 @@
+"""The model card: front matter that model hubs read, then what a person wants to know, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from ltx_core.evaluation.report import ReportData, changes, verdict
+from ltx_core.evaluation.report_tables import (
+    influence_table,
+    loss_table,
+    markdown_table,
+    markdown_text,
+    number,
+    shortened,
+)
+from ltx_core.evaluation.rows import influence_sentence
+
+PLAIN_MODES = ("t2v",)
+"""Modes in which the stock pipelines generate what this project's sampler does: nothing is conditioned."""
+
+
+def card_text(report: ReportData, metadata: Mapping[str, object]) -> str:
+    """The card as Markdown with YAML front matter; texts from outside cannot break out of either."""
+    parts = [
+        _front_matter(report, metadata),
+        f"# {markdown_text(report.title)}",
+        f"{markdown_text(verdict(report).sentence)}",
+        *(f"> {markdown_text(warning)}" for warning in verdict(report).warnings),
+        "## What it is",
+        markdown_table(
+            [{"": name, "value": number(value)} for name, value in _facts(report, metadata).items()]
+        ),
+        "## Use",
+        _use(report, metadata),
+        *_results(report),
+        "## Data",
+        _data(report),
+        "## Training",
+        markdown_table(
+            [{"": name, "value": number(value)} for name, value in report.model.items()] or [{"": ""}]
+        ),
+        "The exact configuration and the lineage are in `lineage.json`.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(report: ReportData, metadata: Mapping[str, object]) -> str:
+    content: dict[str, object] = {"library_name": "diffusers", "tags": ["lora", "ltx-video", report.mode]}
+    if metadata.get("base_model"):
+        content["base_model"] = str(metadata["base_model"])
+    if metadata.get("trigger"):
+        content["instance_prompt"] = str(metadata["trigger"])
+    content["pipeline_tag"] = "text-to-video"
+    return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}---"
+
+
+def _facts(report: ReportData, metadata: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "mode": report.mode,
+        **{name: value for name, value in metadata.items() if value not in (None, "")},
+    }
+
+
+def _use(report: ReportData, metadata: Mapping[str, object]) -> str:
+    trigger = str(metadata.get("trigger") or "")
+    prompt = f"your prompt, {trigger}" if trigger else "your prompt"
+    base = str(metadata.get("base_model") or "path/to/the/base/model")
+    lines = []
+    if trigger:
+        lines.append(f"Put the trigger into the prompt: {markdown_text(trigger)}")
+    if report.mode not in PLAIN_MODES:
+        lines.append(
+            "This LoRA was trained with conditioned tokens. Generate with this project's own sampler "
+            "(`ltx sample CONFIG`), which attaches and holds them as in training; the pipelines below load "
+            "the weights, but give them no reference."
+        )
+    lines += [
+        "With diffusers:",
+        _code(
+            "import torch\n"
+            "from diffusers import LTX2Pipeline\n\n"
+            f"pipe = LTX2Pipeline.from_pretrained({base!r}, torch_dtype=torch.bfloat16)\n"
+            'pipe.load_lora_weights("path/to/this/folder", weight_name="lora.safetensors")\n'
+            f"video, audio = pipe(prompt={prompt!r}, return_dict=False)"
+        ),
+        "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with *LoraLoaderModelOnly* "
+        "behind the model; the key names are those of the original checkpoint.",
+    ]
+    return "\n\n".join(lines)
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+def _results(report: ReportData) -> list[str]:
+    parts = []
+    for change in changes(report.heldout):
+        rows = loss_table(report.heldout, change.modality)
+        parts += [f"## Held-out loss, {change.modality}", markdown_table(rows)]
+    if report.influence:
+        parts += ["## Influence of the reference", markdown_text(influence_sentence(report.influence))]
+        parts.append(markdown_table(influence_table(report)))
+    return parts
+
+
+def _data(report: ReportData) -> str:
+    data = report.dataset
+    lines = [
+        f"- {data.train:,} clips trained, {data.heldout:,} were held out, {len(data.rejected):,} not used."
+    ]
+    if data.caption_sources:
+        origins = ", ".join(
+            f"{shortened(name, 60)} {count:,}" for name, count in data.caption_sources.items()
+        )
+        lines.append(f"- Captions: {markdown_text(origins)}.")
+    if data.silent:
+        lines.append(
+            f"- {len(data.silent):,} without sound (`missing_audio: {data.missing_audio or 'not used'}`)."
+        )
+    buckets = ", ".join(f"{b.label}: {b.train + b.heldout:,}" for b in data.buckets)
+    if buckets:
+        lines.append(f"- Buckets: {markdown_text(buckets)}.")
+    return "\n".join(lines)

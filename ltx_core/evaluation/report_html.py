@@ -1,0 +1,257 @@
+"""The report as one HTML file that opens offline: style, pictures and videos are inside, no script.
+
+Design choices
+- The verdict stands first; then what people look at (samples), then numbers, then what made them.
+- Videos are put in until `MAX_VIDEO_BYTES`; beyond that a sample is shown by its sheet alone, and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ltx_core.evaluation import plots
+from ltx_core.evaluation.markup import Html, data_uri, element, image_uri, joined, table
+from ltx_core.evaluation.report import ReportData, SampleGroup, Verdict, View, changes, verdict
+from ltx_core.evaluation.report_data_section import dataset_section, plot_figure
+from ltx_core.evaluation.report_style import STYLE
+from ltx_core.evaluation.report_tables import influence_table, loss_table, number, shortened, stage_table
+from ltx_core.evaluation.rows import influence_sentence
+
+MAX_VIDEO_BYTES = 8 * 1024 * 1024
+"""Bytes of MP4 in one report before base64 (a choice: a report of about 11 MB still goes by mail)."""
+
+
+def render(report: ReportData, max_video_bytes: int = MAX_VIDEO_BYTES) -> str:
+    """The whole page.
+
+    Args:
+        report: what to show.
+        max_video_bytes: videos beyond this sum are left out, their sheets stay.
+
+    Raises:
+        ValueError: when a sheet is no PNG, JPEG or WebP.
+    """
+    result = verdict(report)
+    budget = _VideoBudget(max_video_bytes)
+    sections = [
+        ("samples", "Before and after", _samples(report.samples, budget)),
+        ("loss", "Held-out loss", _heldout(report)),
+        ("reference", "Influence of the reference", _influence(report, budget)),
+        ("training", "Training", _training(report)),
+        ("dataset", "Dataset", dataset_section(report.dataset)),
+        ("model", "Model and LoRA", _facts(report.model)),
+        ("stages", "Stages", _stages(report)),
+        ("config", "Configuration", _config(report)),
+        ("lineage", "Lineage", _facts(report.lineage)),
+    ]
+    shown = [section for section in sections if section[2]]
+    main = joined(
+        element("section", element("h2", title), content, id=anchor) for anchor, title, content in shown
+    )
+    links = (element("li", element("a", title, href=f"#{anchor}")) for anchor, title, _ in shown)
+    body = element(
+        "body",
+        element("header", *_header(report, result)),
+        element("nav", element("ul", *links), aria_label="Sections"),
+        element("main", main),
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"{report.title} · training report"),
+        element("link", rel="icon", href="data:,"),
+        element("style", Html(STYLE)),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+class _VideoBudget:
+    """Bytes of video that may still go into the page."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, video: bytes | None) -> bool:
+        if not video or len(video) > self.left:
+            return False
+        self.left -= len(video)
+        return True
+
+
+def _header(report: ReportData, result: Verdict) -> Iterator[Html]:
+    yield element("h1", report.title)
+    facts = (report.mode and f"mode {report.mode}", report.created)
+    yield element("p", " · ".join(fact for fact in facts if fact), class_="soft")
+    yield element(
+        "div",
+        element("p", result.sentence, class_="lead"),
+        *(element("p", "\N{WARNING SIGN} " + warning) for warning in result.warnings),
+        class_="verdict good" if result.good else "verdict",
+    )
+    data = report.dataset
+    tiles: list[tuple[str, str]] = []
+    for change in changes(report.heldout):
+        share = f"{change.share:+.0%}".replace("-", "\N{MINUS SIGN}")
+        tiles.append((f"{change.modality} held-out loss", share))
+    if report.dataset.buckets:
+        tiles += [("clips that train", number(data.train)), ("clips held out", number(data.heldout))]
+        tiles.append(("not used", number(len(data.rejected))))
+    seconds = sum(stage.seconds for stage in report.stages)
+    if seconds:
+        tiles.append(("computing time", duration(seconds)))
+    if tiles:
+        yield element(
+            "dl",
+            *(element("div", element("dt", name), element("dd", value)) for name, value in tiles),
+            class_="numbers",
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: "42 s", "3 min 05 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _samples(groups: Sequence[SampleGroup], budget: _VideoBudget) -> Html:
+    return joined(_group(group, budget) for group in groups)
+
+
+def _group(group: SampleGroup, budget: _VideoBudget) -> Html:
+    playable = [view for view in group.views if budget.take(view.video)]
+    left_out = any(view.video for view in group.views if view not in playable)
+    sheets = [view for view in group.views if view.sheet]
+    return element(
+        "article",
+        element("h3", group.title) if group.title else None,
+        element("blockquote", shortened(group.caption)) if group.caption else None,
+        element("div", *(_video(view, group.caption) for view in playable), class_="videos")
+        if playable
+        else None,
+        element("div", *(_sheet(view, group.caption) for view in sheets), class_="sheets")
+        if sheets
+        else None,
+        element("p", "The videos lie in the run's folder; this page would be too large.", class_="soft")
+        if left_out
+        else None,
+        class_="group",
+    )
+
+
+def _video(view: View, caption: str) -> Html:
+    player = element(
+        "video",
+        src=data_uri(view.video or b"", "video/mp4"),
+        poster=image_uri(view.poster) if view.poster else None,
+        controls=True,
+        muted=True,
+        loop=True,
+        playsinline=True,
+        preload="metadata",
+        aria_label=f"{view.label}: {shortened(caption, 120)}",
+    )
+    label = f"{view.label} · {view.note}" if view.note else view.label
+    return element("figure", player, element("figcaption", label))
+
+
+def _sheet(view: View, caption: str) -> Html:
+    alt = f"{view.label}, frames from left to right: {shortened(caption, 120)}"
+    picture = element("img", src=image_uri(view.sheet or b""), alt=alt)
+    return element("figure", element("div", picture, class_="strip"), element("figcaption", view.label))
+
+
+def _rows(rows: Iterable[Mapping[str, object]], label: str) -> Html:
+    listed = list(rows)
+    if not listed:
+        return Html("")
+    names = list(listed[0])
+    cells = [[str(row.get(name, "")) for name in names] for row in listed]
+    return table(names, cells, label, numeric=range(1, len(names)))
+
+
+def _heldout(report: ReportData) -> Html:
+    found = changes(report.heldout)
+    if not found:
+        return Html("")
+    text = (
+        "The error of the model on clips that did not train, at fixed noise and fixed noise levels. "
+        "The base model and the LoRA saw the same draws. Lower is better."
+    )
+    parts = (_heldout_of(report, change.modality) for change in found)
+    return joined([element("p", text), element("div", *parts, class_="plots")])
+
+
+def _heldout_of(report: ReportData, modality: str) -> Html:
+    rows = [row for row in report.heldout if (row.modality, row.reference) == (modality, "right")]
+    levels = sorted({row.level for row in rows})
+    measured = {(row.model, row.level): row.loss for row in rows}
+    losses = {
+        name: [measured.get((model, level), math.nan) for level in levels]
+        for model, name in (("base", "base"), ("lora", "LoRA"))
+    }
+    title = f"{modality.capitalize()} loss by noise level"
+    drawing = plots.svg(plots.level_bars(levels, losses, title), f"level-{modality}")
+    return element(
+        "div",
+        element("h3", modality.capitalize()),
+        plot_figure(drawing, f"Bars: {title}; the numbers stand in the table below."),
+        _rows(loss_table(report.heldout, modality), f"{title}, base model and LoRA"),
+    )
+
+
+def _influence(report: ReportData, budget: _VideoBudget) -> Html:
+    if not report.influence:
+        return Html("")
+    text = (
+        "Held-out clips were generated with their own reference (right), another clip's (wrong) and none "
+        "(withheld). A LoRA that uses its reference is close to the clip's own object with the right one, "
+        "and close to the given object with the wrong one."
+    )
+    return joined(
+        [
+            element("p", influence_sentence(report.influence)),
+            element("p", text, class_="soft"),
+            _rows(influence_table(report), "Influence of the reference"),
+            _samples(report.influence_samples, budget),
+        ]
+    )
+
+
+def _training(report: ReportData) -> Html:
+    curves = {name: curve for name, curve in report.curves.items() if curve}
+    figures = []
+    if curves:
+        ends = "; ".join(f"{name} ends at {number(float(curve[-1][1]))}" for name, curve in curves.items())
+        drawing = plots.svg(plots.loss_curves(curves), "curves")
+        figures.append(plot_figure(drawing, f"Training loss over the steps: {ends}."))
+    if report.learning_rate:
+        drawing = plots.svg(plots.line(report.learning_rate, "Learning rate", ""), "rate")
+        figures.append(plot_figure(drawing, "Learning rate over the steps."))
+    return element("div", *figures, class_="plots") if figures else Html("")
+
+
+def _stages(report: ReportData) -> Html:
+    return _rows(stage_table(report), "What each stage did and how long it took")
+
+
+def _config(report: ReportData) -> Html:
+    if not report.config_yaml:
+        return Html("")
+    summary = element("summary", "The exact resolved configuration (YAML)")
+    return element("details", summary, element("pre", element("code", report.config_yaml)))
+
+
+def _facts(facts: Mapping[str, object]) -> Html:
+    if not facts:
+        return Html("")
+    rows = (
+        element("tr", element("td", name, class_="name"), element("td", number(value), class_="value"))
+        for name, value in facts.items()
+    )
+    return element("div", element("table", element("tbody", *rows)), class_="scroll")

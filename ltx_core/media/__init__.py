@@ -1,0 +1,1 @@
+"""Files in, files out: probing, decoding, sound, sizes, writing and contact sheets."""

@@ -1,0 +1,187 @@
+"""Sound of a stretch of a file, aligned by time stamps, and two measures of it.
+
+Design choices
+- Samples are placed by their presentation time: sound that starts late gets silence in front, gaps stay gaps.
+- decord's own audio reader is never used: it leaks the whole waveform and ignores where the sound starts.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltx_core.media.container import audio_stream, open_media
+
+Wave = NDArray[np.float32]
+SILENCE_DBFS = -60.0
+"""Sound below this root mean square counts as silent."""
+QUIETEST_DBFS = -120.0
+"""What `loudness` gives for digital silence, so that the value fits into tables."""
+LEAD_IN = 0.25
+"""Seconds decoded before the stretch: the first packets after a jump are not yet clean in AAC or Opus."""
+MARGIN = 0.05
+"""Seconds on both sides that the resampling filter sees, so that a stretch does not depend on its edges."""
+JITTER = 0.005
+"""Seconds by which a block's time stamp may be off before it counts as a gap."""
+PITCH_RANGE = (50.0, 2000.0)
+
+
+def read_audio(path: Path | str, start_s: float, duration_s: float, rate: int) -> Wave | None:
+    """Stereo sound `[2, round(duration_s * rate)]`, float32, of the stretch that begins at `start_s`.
+
+    Times are those of `frame_times`. Where the file has no sound there is silence.
+
+    Returns:
+        None when the file has no audio stream.
+
+    Raises:
+        MediaError: the file cannot be read.
+        ValueError: a duration or rate that is not positive, or less than one sample.
+    """
+    count = round(duration_s * rate)
+    if rate <= 0 or count < 1:
+        raise ValueError(f"{duration_s} s of sound at {rate} per second; at least one sample is needed")
+    with open_media(path) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            return None
+        source_rate = int(stream.codec_context.sample_rate)
+        # The margin is a whole number of samples at both rates, so that the crop below is exact.
+        unit = math.gcd(source_rate, rate)
+        steps = math.ceil(MARGIN * unit)
+        first = round(start_s * source_rate) - steps * (source_rate // unit)
+        length = 2 * steps * (source_rate // unit) + math.ceil(count * source_rate / rate)
+        native = _read_native(container, stream, first, length, source_rate)
+    return _convert(native, source_rate, rate, steps * (rate // unit), count)
+
+
+def _convert(native: Wave, source_rate: int, rate: int, skip: int, count: int) -> Wave:
+    import torch
+
+    from ltx_core.media.resample import resample, to_stereo
+
+    wave = resample(to_stereo(torch.from_numpy(native)), source_rate, rate)[:, skip : skip + count]
+    out = np.zeros((2, count), np.float32)
+    out[:, : wave.shape[1]] = wave.numpy()
+    return out
+
+
+def _read_native(container: Any, stream: Any, first: int, length: int, rate: int) -> Wave:
+    """Samples `[C, length]` from sample number `first` (counted from time 0) on, at the file's own rate."""
+    channels = int(stream.codec_context.channels)
+    out = np.zeros((channels, length), np.float32)
+    if first > LEAD_IN * rate:
+        target = Fraction(first, rate) - Fraction(LEAD_IN)
+        container.seek(int(target / stream.time_base), stream=stream, backward=True)
+    position: int | None = None
+    for frame in container.decode(stream):
+        samples = _samples(frame, channels)
+        stamped = position if frame.pts is None else round(frame.pts * frame.time_base * rate)
+        # Time stamps in whole milliseconds jitter: blocks stay joined unless there is a real gap.
+        if position is None or (stamped is not None and abs(stamped - position) > JITTER * rate):
+            position = stamped or 0
+        _place(out, samples, position - first)
+        position += samples.shape[1]
+        if position - first >= length:
+            break
+    return out
+
+
+def _place(out: Wave, samples: Wave, offset: int) -> None:
+    """Write `samples` into `out` from `offset` on, as far as they lie inside."""
+    begin, end = max(offset, 0), min(offset + samples.shape[1], out.shape[1])
+    if begin < end:
+        out[:, begin:end] = samples[:, begin - offset : end - offset]
+
+
+def _samples(frame: Any, channels: int) -> Wave:
+    """A decoded block as float32 `[C, S]` in [-1, 1]."""
+    raw = frame.to_ndarray()
+    if not frame.format.is_planar:
+        raw = raw.reshape(-1, channels).T
+    if raw.dtype == np.uint8:
+        return np.asarray((raw.astype(np.float32) - 128) / 128, np.float32)
+    if np.issubdtype(raw.dtype, np.integer):
+        return np.asarray(raw / float(-np.iinfo(raw.dtype).min), np.float32)
+    return np.asarray(raw, np.float32)
+
+
+def loudness(wave: Wave) -> float:
+    """Root mean square of all samples in decibels of full scale; `QUIETEST_DBFS` for digital silence."""
+    power = float(np.mean(np.square(wave, dtype=np.float64))) if wave.size else 0.0
+    return max(QUIETEST_DBFS, 10 * math.log10(power)) if power > 0 else QUIETEST_DBFS
+
+
+def is_silent(wave: Wave) -> bool:
+    """Whether the sound is below `SILENCE_DBFS`."""
+    return loudness(wave) < SILENCE_DBFS
+
+
+def pitch(wave: Wave, rate: int) -> float:
+    """Fundamental frequency in Hz of the loudest part of the sound `[C, S]`, or 0 where it has none.
+
+    The median over blocks of 50 ms or more, of the lag at which the cumulative mean normalised difference
+    first dips (de Cheveigne and Kawahara, 2002), refined on the block's spectrum.
+    """
+    mono = wave[int(np.argmax(np.square(wave).sum(axis=1)))].astype(np.float64) if wave.size else wave
+    size = max(round(0.05 * rate), math.ceil(2.5 * rate / PITCH_RANGE[0]))
+    if mono.size < size or loudness(wave) < SILENCE_DBFS:
+        return 0.0
+    starts = range(0, mono.size - size + 1, size // 2)
+    blocks = np.stack([mono[start : start + size] for start in starts])
+    power = np.square(blocks).mean(axis=1)
+    loud = blocks[power >= 0.1 * power.max()]
+    found = [value for value in (_block_pitch(block, rate) for block in loud) if value > 0]
+    return float(np.median(found)) if found else 0.0
+
+
+def _block_pitch(block: NDArray[np.float64], rate: int) -> float:
+    shortest, longest = max(2, int(rate / PITCH_RANGE[1])), math.ceil(rate / PITCH_RANGE[0])
+    window = block.size - longest
+    padded = 1 << (2 * block.size - 1).bit_length()
+    spectrum = np.fft.rfft(block, padded)
+    head = np.fft.rfft(block[:window], padded)
+    product = np.fft.irfft(np.conj(head) * spectrum, padded)[: longest + 1]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(block))])
+    energies = energy[window : window + longest + 1] - energy[: longest + 1]
+    difference = np.maximum(energies[0] + energies - 2 * product, 0)
+    mean = np.cumsum(difference[1:]) / np.arange(1, longest + 1)
+    normal = np.concatenate([[1.0], difference[1:] / np.maximum(mean, 1e-12)])
+    lag = _first_dip(normal, shortest)
+    return 0.0 if lag == 0 else _refine(block, rate / lag, rate)
+
+
+def _first_dip(normal: NDArray[np.float64], shortest: int, threshold: float = 0.3) -> float:
+    """The lag of the first local minimum below `threshold`, between samples; 0 when there is none."""
+    below = np.flatnonzero(normal[shortest:-1] < threshold)
+    if not below.size:
+        return 0.0
+    lag = shortest + int(below[0])
+    while lag + 1 < normal.size - 1 and normal[lag + 1] < normal[lag]:
+        lag += 1
+    return lag + _parabola(normal[lag - 1], normal[lag], normal[lag + 1])
+
+
+def _refine(block: NDArray[np.float64], guess: float, rate: int) -> float:
+    """The spectral peak within a tone of `guess`, or `guess` where there is none inside."""
+    padded = 1 << (4 * block.size).bit_length()
+    level = np.log(np.abs(np.fft.rfft(block * np.hanning(block.size), padded)) + 1e-12)
+    low, high = (int(guess * factor * padded / rate) for factor in (0.89, 1.12))
+    high = min(high, level.size - 2)
+    if high <= low + 1:
+        return guess
+    peak = low + int(np.argmax(level[low : high + 1]))
+    if peak in (low, high) or peak < 1:
+        return guess
+    return float((peak + _parabola(level[peak - 1], level[peak], level[peak + 1])) * rate / padded)
+
+
+def _parabola(left: float, middle: float, right: float) -> float:
+    """Offset of the extremum of a parabola through three neighbours, within half a step."""
+    bend = left - 2 * middle + right
+    return 0.0 if bend == 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))

@@ -1,0 +1,1 @@
+"""Model families: information, loading, forward, LoRA, names."""

@@ -1,0 +1,88 @@
+"""Pixels and waves to normalised latents and back.
+
+The statistics lie in the VAEs; normalised latents are what the transformer sees. Results are float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ltx_core.media.mel import MelSpec, log_mel
+
+
+@dataclass(frozen=True)
+class VideoCodec:
+    """The video VAE (`AutoencoderKLLTX2Video`)."""
+
+    vae: Any
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Normalised latents `[B, C, f, h, w]` of `pixels` `[B, 3, F, H, W]` in [-1, 1].
+
+        F must be factor*k + 1 and H, W multiples of the factor (`geometry.units.video_grid` checks it).
+        """
+        latents = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype)).latent_dist.mode().float()
+        mean, std = self._statistics(latents)
+        normalised: Tensor = (latents - mean) * self.vae.config.scaling_factor / std
+        return normalised
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pixels `[B, 3, F, H, W]` in [-1, 1] of normalised latents `[B, C, f, h, w]`."""
+        latents = latents.to(self.vae.device, torch.float32)
+        mean, std = self._statistics(latents)
+        raw = latents * std / self.vae.config.scaling_factor + mean
+        pixels: Tensor = self.vae.decode(raw.to(self.vae.dtype), None, return_dict=False)[0]
+        return pixels.float().clamp(-1, 1)
+
+    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        shape = (1, -1, 1, 1, 1)
+        return self.vae.latents_mean.to(like).view(shape), self.vae.latents_std.to(like).view(shape)
+
+
+@dataclass(frozen=True)
+class AudioCodec:
+    """The audio VAE (`AutoencoderKLLTX2Audio`) with its front end and vocoder; always float32."""
+
+    vae: Any
+    vocoder: Any
+    mel: MelSpec
+    rate: int
+    """Samples per second of decoded sound."""
+    factor: int = 4
+    """Mel frames of one latent."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of a latent; a token is channels * mel bins wide."""
+        return int(self.vae.config.latent_channels)
+
+    @torch.no_grad()
+    def encode(self, wave: Tensor) -> Tensor:
+        """Normalised latents `[B, c, T, m]` of `wave` `[B, 2, S]` at the front end's sample rate.
+
+        T is what the samples give, often one more than round(latents per second * duration).
+        """
+        picture = log_mel(wave.to(self.vae.device, torch.float32), self.mel)
+        latents: Tensor = self.vae.encode(picture).latent_dist.mode()
+        mean, std = self._statistics(latents)
+        return (latents - mean) / std
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> tuple[Tensor, int]:
+        """Wave `[B, 2, S]` and its sample rate, of normalised latents `[B, c, T, m]`."""
+        latents = latents.to(self.vae.device, torch.float32)
+        mean, std = self._statistics(latents)
+        picture = self.vae.decode(latents * std + mean, return_dict=False)[0]
+        wave: Tensor = self.vocoder(picture)
+        return wave, self.rate
+
+    def _statistics(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """The statistics `[c*m]` lie in token order, channel * bins + bin."""
+        shape = (1, latents.shape[1], 1, latents.shape[3])
+        return self.vae.latents_mean.view(shape), self.vae.latents_std.view(shape)

@@ -1,0 +1,65 @@
+"""Names of the transformer's modules: the original LTX-2 layout (ComfyUI, LoRA files) and diffusers'.
+
+The map is one to one over whole name components, so both directions are exact. Sources: the public key
+list of the LTX-2 checkpoints and diffusers' converters.
+"""
+
+from __future__ import annotations
+
+ORIGINAL_TO_DIFFUSERS = {
+    "patchify_proj": "proj_in",
+    "audio_patchify_proj": "audio_proj_in",
+    "adaln_single": "time_embed",
+    "audio_adaln_single": "audio_time_embed",
+    "prompt_adaln_single": "prompt_adaln",
+    "audio_prompt_adaln_single": "audio_prompt_adaln",
+    "av_ca_video_scale_shift_adaln_single": "av_cross_attn_video_scale_shift",
+    "av_ca_audio_scale_shift_adaln_single": "av_cross_attn_audio_scale_shift",
+    "av_ca_a2v_gate_adaln_single": "av_cross_attn_video_a2v_gate",
+    "av_ca_v2a_gate_adaln_single": "av_cross_attn_audio_v2a_gate",
+    "scale_shift_table_a2v_ca_video": "video_a2v_cross_attn_scale_shift_table",
+    "scale_shift_table_a2v_ca_audio": "audio_a2v_cross_attn_scale_shift_table",
+    "q_norm": "norm_q",
+    "k_norm": "norm_k",
+}
+"""Components of a name that differ; every other component is the same in both layouts."""
+
+DIFFUSERS_TO_ORIGINAL = {new: old for old, new in ORIGINAL_TO_DIFFUSERS.items()}
+"""The same map the other way."""
+
+CROSS = frozenset(
+    (
+        "audio_to_video_attn",
+        "video_to_audio_attn",
+        "audio_to_video_norm",
+        "video_to_audio_norm",
+        "av_cross_attn_video_scale_shift",
+        "av_cross_attn_audio_scale_shift",
+        "av_cross_attn_video_a2v_gate",
+        "av_cross_attn_audio_v2a_gate",
+        "video_a2v_cross_attn_scale_shift_table",
+        "audio_a2v_cross_attn_scale_shift_table",
+    )
+)
+"""Components of the names of modules that serve the audio-video attentions."""
+
+
+def to_diffusers(name: str) -> str:
+    """The diffusers name of a parameter or module in the original layout (without prefix)."""
+    return ".".join(ORIGINAL_TO_DIFFUSERS.get(part, part) for part in name.split("."))
+
+
+def to_original(name: str) -> str:
+    """The original name of a parameter or module of diffusers' transformer."""
+    return ".".join(DIFFUSERS_TO_ORIGINAL.get(part, part) for part in name.split("."))
+
+
+def modality_of(name: str) -> str:
+    """Which stream a module of diffusers' transformer serves: `video`, `audio` or `cross`.
+
+    `cross` modules run only when both streams are there.
+    """
+    parts = name.split(".")
+    if any(part in CROSS for part in parts):
+        return "cross"
+    return "audio" if any(part.startswith("audio_") for part in parts) else "video"

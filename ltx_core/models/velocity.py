@@ -1,0 +1,69 @@
+"""The transformer as a function of tracks: what a training step and a sampling step both call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from ltx_core.diffusion.track import Track
+from ltx_core.models.forward import transformer_forward
+from ltx_core.models.stream import Stream
+
+Modality = Literal["video", "audio"]
+
+
+@dataclass(frozen=True)
+class Velocity:
+    """Predicted velocities of all tracks.
+
+    Attributes:
+        model: the transformer.
+        checkpointing: recompute activations in the backward pass.
+    """
+
+    model: Any
+    checkpointing: bool = False
+
+    def __call__(
+        self,
+        tracks: Mapping[Modality, Track],
+        inputs: Mapping[Modality, Tensor],
+        timesteps: Mapping[Modality, Tensor],
+        levels: Mapping[Modality, Tensor],
+        contexts: Mapping[Modality, Tensor],
+        *,
+        cross_attention: bool = True,
+        stg_blocks: Collection[int] = (),
+    ) -> dict[Modality, Tensor]:
+        """Velocities `[B, N, C]` by modality; a modality without a track costs nothing.
+
+        Args:
+            tracks: the modalities that are there.
+            inputs: `[B, N, C]` each, as `flow_match.corrupt` made them.
+            timesteps: `[B, N]` each, likewise.
+            levels: `[B]` each.
+            contexts: `[B, S, D]` each; more modalities than tracks do no harm.
+            cross_attention: False switches both audio-video attentions off.
+            stg_blocks: blocks whose self attention is replaced by its values.
+        """
+        streams = {
+            name: Stream.of(track, inputs[name], timesteps[name], levels[name], contexts[name])
+            for name, track in tracks.items()
+        }
+        video, audio = transformer_forward(
+            self.model,
+            streams.get("video"),
+            streams.get("audio"),
+            cross_attention=cross_attention,
+            stg_blocks=stg_blocks,
+            checkpointing=self.checkpointing,
+        )
+        found: dict[Modality, Tensor] = {}
+        if video is not None:
+            found["video"] = video
+        if audio is not None:
+            found["audio"] = audio
+        return found

@@ -1,0 +1,222 @@
+"""Composition: a resolved config -> the stages that it needs, what of them is there, and their computation.
+
+Imported by `tasks`, by the command line and by `python -m ltx_core`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ltx_core.config.preflight import refuse
+from ltx_core.config.root import Config
+from ltx_core.errors import ConfigError, LtxError
+from ltx_core.stages.base import Item, NotReadyError, Stage, StagePlan
+from ltx_core.stages.context import Context
+from ltx_core.stages.estimate import Estimate, estimate, with_seconds
+from ltx_core.stages.registry import REQUIRES, STAGES
+from ltx_core.stages.timing import add_timing, begin_timings
+from ltx_core.store.disk import DISK_ERRORS, explain, locked
+from ltx_core.store.keys import digest
+from ltx_core.store.rows import PendingRow, Row
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """The DAG of one config."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.registry: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+        self.context = Context(config, self.registry)
+
+    def stages(self, until: str | None = None) -> list[str]:
+        """Names of the stages that the config needs, in order.
+
+        Args:
+            until: only this stage and what it needs.
+
+        Raises:
+            ConfigError: for a name that is no stage.
+        """
+        if until is not None and until not in self.registry:
+            raise ConfigError(f"no stage is named {until!r}; the stages are {', '.join(self.registry)}")
+        wanted = [name for name, stage in self.registry.items() if stage.needed(self.context)]
+        if until is None:
+            return wanted
+        needed = {until}
+        for name in reversed(list(self.registry)):
+            if name in needed:
+                needed |= {found for found in REQUIRES[name] if name != "dataset" or found in wanted}
+        return [name for name in self.registry if name in needed]
+
+    def refuse(self) -> list[str]:
+        """Warnings of the preflight.
+
+        Raises:
+            ConfigError: for what cannot end well.
+        """
+        return refuse(self.config)
+
+    def begin(self) -> None:
+        """Mark the beginning of a run: times are counted from here."""
+        begin_timings(self.config.workspace)
+
+    def plan(self, stage: str) -> StagePlan:
+        """What of a stage is committed and what is missing."""
+        self.context.refresh()
+        try:
+            items = self.context.items(stage)
+            rows = self.context.committed(stage)
+        except NotReadyError:
+            return StagePlan(stage, ready=False)
+        missing = [item for item in items if item.key not in rows]
+        return StagePlan(
+            stage,
+            ready=True,
+            total=len(items),
+            cached=len(items) - len(missing),
+            missing=len(missing),
+            rejected=[
+                (item.name, rows[item.key].reason)
+                for item in items
+                if item.key in rows and not rows[item.key].ok
+            ],
+            chunks=self._chunks(items, rows),
+        )
+
+    def plans(self) -> list[StagePlan]:
+        """The plans of all needed stages, with the expected seconds of what is missing."""
+        return with_seconds(self.context, [self.plan(stage) for stage in self.stages()])
+
+    def estimate(self, plans: Sequence[StagePlan]) -> Estimate:
+        """Time, device memory and disk of what `plans` miss.
+
+        Raises:
+            ModelError: when the model is missing or damaged.
+            ConfigError: when a bucket does not fit the model.
+        """
+        return estimate(self.context, plans)
+
+    def compute(self, stage: str, chunk: Sequence[str]) -> dict[str, Any]:
+        """Compute and commit the missing rows of a chunk; another run on the same store is waited for.
+
+        Args:
+            stage: name of the stage.
+            chunk: row keys, as in `StagePlan.chunks`.
+
+        Returns:
+            manifest: stage, rows, ok, rejected (name, reason), seconds.
+
+        Raises:
+            LtxError: when a row cannot be computed (those before it are committed), or inputs have changed
+                since the plan was made.
+        """
+        started = time.perf_counter()
+        spec, wanted = self.registry[stage], set(chunk)
+        lock = self.context.store.root / ".locks" / f"{stage}-{digest(list(chunk))}"
+        with locked(lock, say=True):
+            self.context.refresh()
+            items = [item for item in self.context.items(stage) if item.key in wanted]
+            if len(items) < len(wanted):
+                raise LtxError(
+                    f"{stage}: {len(wanted) - len(items)} of {len(wanted)} inputs have changed since the run "
+                    "began (a film, a caption or the model); run the same command when they stay the same"
+                )
+            present = self.context.committed(stage)
+            missing = [item for item in items if item.key not in present]
+            rows = self._computed(spec, missing) if missing else []
+            if rows:
+                add_timing(self.config.workspace, stage, len(rows), time.perf_counter() - started)
+            self.context.refresh()
+        return self._manifest(stage, items, rows, time.perf_counter() - started)
+
+    def manifest(self, stage: str) -> dict[str, Any]:
+        """Manifest of a stage that is wholly there."""
+        self.context.refresh()
+        results = self.context.results(stage)
+        return self._manifest(stage, [item for item, _ in results], [row for _, row in results], 0.0)
+
+    def _computed(self, spec: Stage, missing: Sequence[Item]) -> list[Row]:
+        """The committed rows of `missing`; where one fails, those before it are committed all the same."""
+        pending: list[PendingRow] = []
+        try:
+            for row in spec.compute(self.context, missing):
+                pending.append(row)
+                self.context.progress({"stage": spec.name, "done": len(pending), "total": len(missing)})
+        except LtxError:
+            if pending:
+                self.context.store.write(spec.meta(self.context), pending)
+            raise
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise explain(error, Path(error.filename or self.config.workspace)) from error
+            raise
+        return self.context.store.write(spec.meta(self.context), pending, replace=spec.single)
+
+    def _chunks(self, items: Sequence[Item], rows: dict[str, Row]) -> list[list[str]]:
+        """Chunks that miss a row. Cut over all items, so that two runs cut alike and wait for one another."""
+        size = self.config.engine.chunk_rows
+        keys = [item.key for item in items]
+        chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
+        return [chunk for chunk in chunks if any(key not in rows for key in chunk)]
+
+    def _manifest(
+        self, stage: str, items: Sequence[Item], rows: Sequence[Row], seconds: float
+    ) -> dict[str, Any]:
+        names = {item.key: item.name for item in items}
+        refused = [(names.get(row.row_key, row.clip_id), row.reason) for row in rows if not row.ok]
+        manifest: dict[str, Any] = {
+            "stage": stage,
+            "rows": len(rows),
+            "ok": sum(row.ok for row in rows),
+            "rejected": refused,
+            "seconds": round(seconds, 3),
+        }
+        if self.registry[stage].single:
+            for row in rows:
+                manifest.update(self.registry[stage].product(self.context, row))
+        return manifest
+
+
+def show(config: Config, what: str) -> list[dict[str, Any]]:
+    """Tables of the dataset, the run or a clip of a config; see `stages.show`."""
+    from ltx_core.stages.show import show as tables
+
+    return tables(Pipeline(config).context, what)
+
+
+def sample(config: Config) -> list[Path]:
+    """Generate the config's samples with its trained LoRA; returns the paths of the videos.
+
+    Raises:
+        LtxError: when the config's training has not been run.
+    """
+    from ltx_core.stages.batches import Rows, open_contexts
+    from ltx_core.stages.dataset import load_samples
+    from ltx_core.stages.folder import LORA, folder_of
+    from ltx_core.stages.generate import generate, write_samples
+    from ltx_core.stages.hooks import sample_requests
+    from ltx_core.stages.network import open_velocity
+
+    pipeline = Pipeline(config)
+    for chunk in pipeline.plan("text").chunks:  # prompts that are new since the training
+        pipeline.compute("text", chunk)
+    context = pipeline.context
+    try:
+        ((_, row),) = context.results("train")
+    except NotReadyError:
+        raise LtxError(
+            "this config has no trained LoRA yet; run `ltx run CONFIG` first, with the same overrides"
+        ) from None
+    folder = folder_of(config, row)
+    rows = Rows(context, load_samples(context)[1])
+    requests = sample_requests(context, rows)
+    velocity = open_velocity(context, folder / LORA)
+    found = generate(context, velocity, open_contexts(context, rows), requests)
+    name = digest([config.validation.model_dump(mode="json")])[:8]
+    return write_samples(folder / "samples" / f"sample-{name}", found)

@@ -1,0 +1,1 @@
+"""Sampler, guidance and decoding of results."""

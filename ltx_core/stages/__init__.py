@@ -1,0 +1,1 @@
+"""One file per stage: what its keys depend on, and how its rows are computed."""

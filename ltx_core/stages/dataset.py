@@ -1,0 +1,198 @@
+"""dataset: one manifest of all samples, with their split, bucket and the row of each column.
+
+Only columns that the mode reads are part of it, so a change of another stage does not retrain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from ltx_core.curation.split import split_by_source
+from ltx_core.errors import LtxError
+from ltx_core.stages.base import Item, Stage, pending
+from ltx_core.stages.clip import Clip
+from ltx_core.stages.clips import all_clips, rejected_cuts
+from ltx_core.stages.context import Context
+from ltx_core.stages.sources import first_files
+from ltx_core.stages.text import Text, full_text, text_key
+from ltx_core.store.dataset import Sample, Split, dataset_bytes, read_dataset
+from ltx_core.store.keys import digest
+from ltx_core.store.rows import PendingRow, Row
+
+MANIFEST = "dataset.parquet"
+TEXT_COLUMN = "conditions"
+"""The seeds' name for the column of text embeddings."""
+FILLED_BY = {"latents": "latents", "audio_latents": "audio_latents", "reference_latents": "reference_latents"}
+FILLED_BY |= {"video_masks": "mask_latents", TEXT_COLUMN: "text"}
+"""Column of the dataset -> stage that fills it."""
+
+
+class Dataset(Stage):
+    """The manifest."""
+
+    name: ClassVar[str] = "dataset"
+    single: ClassVar[bool] = True
+
+    def section(self, context: Context) -> dict[str, Any]:
+        """Split, treatment of missing sound, and the columns that the mode reads."""
+        dataset = context.config.dataset
+        return {
+            "holdout": dataset.holdout.model_dump(),
+            "missing_audio": dataset.audio.missing,
+            "columns": list(context.config.training_strategy.columns),
+        }
+
+    def items(self, context: Context) -> list[Item]:
+        """One, keyed by the content of every column of every clip."""
+        samples, _ = gather(context)
+        contents = [
+            [
+                sample.clip_id,
+                sample.name,
+                sample.split,
+                sample.bucket,
+                sample.fps,
+                sample.caption,
+                sample.no_audio_reason,
+            ]
+            + [content for _, content in sorted(contents.items())]
+            for sample, contents in samples
+        ]
+        inputs = tuple(key for sample, _ in samples for key in sample.columns.values())
+        return [Item(self.key(context, [digest(contents)]), "", "dataset", inputs)]
+
+    def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
+        """Write the manifest.
+
+        Raises:
+            LtxError: when nothing is left to train on, or too much was rejected.
+        """
+        gathered, refused = gather(context)
+        samples = [sample for sample, _ in gathered]
+        _check(context, samples, rejections(context) + refused, scenes=len(rejected_cuts(context)))
+        splits = Counter(sample.split for sample in samples)
+        for item in items:
+            yield pending(
+                item,
+                files={MANIFEST: dataset_bytes(samples)},
+                columns={
+                    "samples": len(samples),
+                    "train": splits["train"],
+                    "heldout": splits["heldout"],
+                    "without_audio": sum(not sample.has_audio for sample in samples),
+                },
+            )
+
+
+def load_samples(context: Context) -> tuple[Row, list[Sample]]:
+    """The committed dataset of this config."""
+    ((_, row),) = context.results("dataset")
+    return row, read_dataset(context.store.file(row, MANIFEST))
+
+
+def gather(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], list[tuple[str, str]]]:
+    """Samples with the content digests of their columns, and (name, reason) of clips that cannot be used.
+
+    Raises:
+        NotReadyError: when rows of an earlier stage are missing.
+    """
+    return context.memo("gathered", lambda: _gather(context))
+
+
+def rejections(context: Context) -> list[tuple[str, str]]:
+    """(name, reason) of every source, cut and caption that was set aside."""
+    found = [(item.name, row.reason) for item, row in context.results("sources") if not row.ok]
+    found += [(item.name, row.reason) for item, row in context.results("clips") if not row.ok]
+    found += rejected_cuts(context)
+    found += [(item.name, row.reason) for item, row in context.results("captions") if not row.ok]
+    return found
+
+
+def _gather(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], list[tuple[str, str]]]:
+    clips = all_clips(context)
+    captions = {clip_id: row for clip_id, row in context.by_clip("captions").items() if row.ok}
+    texts = {item.key: row for item, row in context.results("text")}
+    usable = [clip for clip in clips if clip.clip_id in captions]
+    stated = {clip.clip_id: first_files(context)[clip.source].row for clip in usable}
+    own = {name: row.split for name, row in stated.items() if row is not None and row.split}
+    holdout = context.config.dataset.holdout
+    splits = split_by_source([(c.clip_id, c.source) for c in usable], holdout.fraction, holdout.seed, own)
+    good, bad = [], []
+    for clip in usable:
+        sample, contents, reason = _sample(context, clip, captions[clip.clip_id], splits[clip.clip_id], texts)
+        if reason:
+            bad.append((clip.name, reason))
+        else:
+            good.append((sample, contents))
+    return good, bad
+
+
+def _sample(
+    context: Context, clip: Clip, caption: Row, split: Split, texts: Mapping[str, Row]
+) -> tuple[Sample, dict[str, str], str]:
+    text_stage = context.registry[Text.name]
+    key = text_key(context, text_stage, full_text(context, caption))
+    columns, contents = {TEXT_COLUMN: key}, {TEXT_COLUMN: texts[key].content_digest}
+    audio_reason, problem = "", ""
+    for column in context.config.training_strategy.columns:
+        stage = _stage_of(column)
+        found = context.by_clip(stage).get(clip.clip_id)
+        if found is not None and found.ok:
+            columns[column], contents[column] = found.row_key, found.content_digest
+            continue
+        reason = found.reason if found else f"no row of stage {stage}"
+        if stage == "audio_latents" and silence_is_kept(context):
+            audio_reason = reason
+        else:
+            problem = f"{column}: {reason}"
+    sample = Sample(
+        clip.clip_id,
+        clip.name,
+        clip.source,
+        split,
+        str(clip.bucket),
+        clip.fps,
+        clip.seconds,
+        full_text(context, caption),
+        str(caption.columns["caption_source"]),
+        "audio_latents" in columns,
+        audio_reason,
+        columns,
+    )
+    return sample, contents, problem
+
+
+def silence_is_kept(context: Context) -> bool:
+    """Whether a clip without sound is a sample: in a joint mode, unless the config drops it."""
+    strategy = context.config.training_strategy
+    joint = all(s is not None and s.is_generated for s in (strategy.video, strategy.audio))
+    return joint and context.config.dataset.audio.missing != "drop"
+
+
+def _stage_of(column: str) -> str:
+    if column not in FILLED_BY:
+        raise LtxError(
+            f"no stage fills the column {column!r} that the mode reads; "
+            f"use one of {', '.join(sorted(FILLED_BY))}"
+        )
+    return FILLED_BY[column]
+
+
+def _check(context: Context, samples: Sequence[Sample], bad: Sequence[tuple[str, str]], scenes: int) -> None:
+    """Refuse a dataset with nothing to train on or too much set aside; `scenes` of `bad` are short scenes,
+    which every film has: they do not count as bad input."""
+    reasons = "\n  ".join(f"{name}: {reason}" for name, reason in bad[:20])
+    if not any(sample.split == "train" for sample in samples):
+        raise LtxError(
+            f"no clip is left to train on: {len(samples)} usable, {len(bad)} set aside\n  {reasons}\n"
+            "Add videos, or give shorter `dataset.buckets`"
+        )
+    count, limit = len(bad) - scenes, context.config.dataset.max_rejected_fraction
+    share = count / (count + len(samples))
+    if share > limit:
+        raise LtxError(
+            f"{count} of {count + len(samples)} clips were set aside ({share:.0%}); "
+            f"at most {limit:.0%} may be (`dataset.max_rejected_fraction`)\n  {reasons}"
+        )

@@ -1,0 +1,109 @@
+"""Beside the steps of a training: held-out loss and samples, every `validation.interval` steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ltx_core.assemble import Batch, Coins, assemble
+from ltx_core.diffusion.track import Track
+from ltx_core.evaluation.heldout import heldout_loss, midpoint_levels, with_model
+from ltx_core.evaluation.rows import LossRow, mean_loss
+from ltx_core.models.velocity import Velocity
+from ltx_core.stages.batches import Contexts, Rows, scales
+from ltx_core.stages.context import Context
+from ltx_core.stages.generate import SHEET, Request, generate, prompt_request, write_samples
+from ltx_core.store.dataset import Sample
+from ltx_core.training.plan import Hook
+
+HELDOUT_BATCH = 8
+
+
+def make_hooks(
+    context: Context, folder: Path, rows: Rows, velocity: Velocity, contexts: Contexts
+) -> list[Hook]:
+    """Held-out loss at the start, at every interval and at the end; samples at every interval."""
+    every, steps = context.config.validation.interval, context.config.optimization.steps
+    clips = heldout_clips(rows)
+
+    def measure(step: int) -> dict[str, float]:
+        found = measure_heldout(context, rows, velocity, contexts, clips)
+        means = {modality: mean_loss(found, modality, "lora") for modality in ("video", "audio")}
+        return {f"heldout_{modality}": value for modality, value in means.items() if value is not None}
+
+    def draw(step: int) -> None:
+        target = folder / "samples" / f"step_{step:06d}"
+        if step == steps or (target / SHEET).exists():
+            return
+        write_samples(target, generate(context, velocity, contexts, sample_requests(context, rows)))
+
+    hooks = [Hook(measure, every, at_start=True, at_end=True)] if clips else []
+    return [*hooks, Hook(draw, every)]
+
+
+def heldout_clips(rows: Rows) -> list[Sample]:
+    """Held-out samples, in order."""
+    return [sample for sample in rows.samples.values() if sample.split == "heldout"]
+
+
+def measure_heldout(
+    context: Context,
+    rows: Rows,
+    velocity: Velocity,
+    contexts: Contexts,
+    clips: Sequence[Sample],
+) -> list[LossRow]:
+    """Held-out loss of the model as it is, all conditions applied."""
+    return batches_loss(context, velocity, contexts, heldout_batches(rows, clips))
+
+
+def batches_loss(
+    context: Context,
+    velocity: Velocity,
+    contexts: Contexts,
+    batches: Sequence[Batch],
+    coins: Coins | None = None,
+) -> list[LossRow]:
+    """Held-out loss on given batches; `coins` None applies every condition."""
+    strategy, found = context.config.training_strategy, scales(context)
+    device, validation = context.models.device, context.config.validation
+
+    def tracks(batch: Batch) -> Mapping[str, Track]:
+        return {name: track.to(device) for name, track in assemble(strategy, batch, found, coins).items()}
+
+    levels = midpoint_levels(validation.heldout_levels)
+    return heldout_loss(batches, tracks, with_model(velocity, contexts), levels, validation.seed)
+
+
+def heldout_batches(rows: Rows, clips: Sequence[Sample]) -> list[Batch]:
+    """Batches of clips of one shape."""
+    reader = rows.reader()
+    shapes: dict[str, list[str]] = {}
+    for sample in clips:
+        shapes.setdefault(sample.shape, []).append(sample.clip_id)
+    return [
+        reader(ids[start : start + HELDOUT_BATCH])
+        for ids in shapes.values()
+        for start in range(0, len(ids), HELDOUT_BATCH)
+    ]
+
+
+def sample_requests(context: Context, rows: Rows) -> list[Request]:
+    """The samples that the config states, else the captions (and references) of some held-out clips."""
+    validation = context.config.validation
+    if validation.samples:
+        return [
+            prompt_request(context, f"{number:02d}", section)
+            for number, section in enumerate(validation.samples, 1)
+        ]
+    clips = heldout_clips(rows) or list(rows.samples.values())
+    return clip_requests(rows, clips[: validation.heldout_samples], validation.seed)
+
+
+def clip_requests(rows: Rows, clips: Sequence[Sample], seed: int) -> list[Request]:
+    """One request per clip: its caption, its shape, its conditions' content; one seed for all."""
+    reader = rows.reader()
+    return [
+        Request(f"{number:02d}", clip.caption, seed, reader([clip.clip_id]))
+        for number, clip in enumerate(clips, 1)
+    ]

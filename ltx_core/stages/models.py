@@ -1,0 +1,124 @@
+"""Models and frames that the stages of one process share: loaded on first use, one heavy model at a time.
+
+Text encoder and autoencoders are never resident together on a GPU: asking for one lets go of the others, and
+so does opening a transformer. Beside a transformer there is one autoencoder at a time, for samples.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ltx_core.config.root import Config
+from ltx_core.errors import LtxError
+from ltx_core.media.audio import read_audio
+from ltx_core.media.decode import frame_times, read_frames
+from ltx_core.media.fit import decode_size, fit
+from ltx_core.media.window import FrameWindow
+from ltx_core.models import ltx2
+from ltx_core.models.codecs import AudioCodec, VideoCodec
+from ltx_core.models.info import ModelInfo
+from ltx_core.models.text import TextCodec
+from ltx_core.stages.clip import Clip
+from ltx_core.training.options import NO_GPU
+
+T = TypeVar("T")
+
+FRAME_CACHE_BYTES = 512 << 20
+"""Decoded frames kept for the stages that need the same clip: decode once."""
+
+
+class Models:
+    """The base model's parts."""
+
+    def __init__(self, config: Config, info: ModelInfo) -> None:
+        self.config = config
+        self.info = info
+        self._loaded: dict[str, Any] = {}
+        self._frames: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
+        self._frames_lock = threading.Lock()
+        if config.engine.threads is not None:
+            torch.set_num_threads(config.engine.threads)
+
+    @property
+    def device(self) -> torch.device:
+        """Where models run: the configured device, or CUDA where there is one.
+
+        Raises:
+            LtxError: when the configured one is not there.
+        """
+        wanted, gpu = self.config.acceleration.device, torch.cuda.is_available()
+        if wanted == "cuda" and not gpu:
+            raise LtxError(NO_GPU)
+        return torch.device("cuda" if gpu and wanted != "cpu" else "cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the frozen weights."""
+        mode = self.config.acceleration.precision
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(mode, torch.float32)
+
+    def video(self) -> VideoCodec:
+        """The video autoencoder."""
+        return self._get("video", lambda: ltx2.load_video_vae(self.info, self.device, self.dtype))
+
+    def audio(self) -> AudioCodec:
+        """The audio autoencoder and vocoder, in float32 as the reference runs them."""
+        return self._get("audio", lambda: ltx2.load_audio(self.info, self.device))
+
+    def text(self) -> TextCodec:
+        """The text encoder."""
+        return self._get("text", lambda: ltx2.load_text(self.info, self.device, self.dtype))
+
+    def release(self) -> None:
+        """Let go of the loaded models, before a transformer takes a GPU's memory."""
+        if self.device.type == "cuda":
+            self._loaded.clear()
+            torch.cuda.empty_cache()
+
+    def frames(self, clip: Clip) -> NDArray[np.uint8]:
+        """A clip's frames `[F, H, W, 3]` at its frame rate, fitted to its bucket.
+
+        Raises:
+            MediaError: when the source cannot be decoded.
+            LtxError: when it was changed since the scan.
+        """
+        with self._frames_lock:
+            if clip.pixels in self._frames:
+                self._frames.move_to_end(clip.pixels)
+                return self._frames[clip.pixels]
+        window = FrameWindow(clip.start_s, clip.fps, clip.bucket.frames, clip.start, clip.end)
+        indices = window.frames(frame_times(clip.path))
+        width, height = clip.bucket.width, clip.bucket.height
+        size = decode_size(clip.width, clip.height, width, height)
+        frames = fit(read_frames(clip.path, indices, size), width, height)
+        clip.file.check()
+        with self._frames_lock:
+            self._frames[clip.pixels] = frames
+            while sum(found.nbytes for found in self._frames.values()) > FRAME_CACHE_BYTES:
+                self._frames.popitem(last=False)
+        return frames
+
+    def sound(self, clip: Clip, rate: int) -> NDArray[np.float32] | None:
+        """A clip's sound `[2, S]` at `rate`, or None where its source has no audio stream.
+
+        Raises:
+            MediaError: when the source cannot be decoded.
+            LtxError: when it was changed since the scan.
+        """
+        wave = read_audio(clip.path, clip.start_s, clip.seconds, rate) if clip.has_audio else None
+        clip.file.check()
+        return wave
+
+    def _get(self, name: str, load: Callable[[], T]) -> T:
+        if name not in self._loaded:
+            self.release()
+            self._loaded[name] = load()
+        result: T = self._loaded[name]
+        return result

@@ -1,0 +1,52 @@
+"""The hand-written list of stages, in the order in which they run."""
+
+from __future__ import annotations
+
+from ltx_core.stages.base import Stage
+from ltx_core.stages.captions import Captions
+from ltx_core.stages.clips import Clips
+from ltx_core.stages.dataset import Dataset
+from ltx_core.stages.evaluate import Evaluate
+from ltx_core.stages.latents import AudioLatents, Latents
+from ltx_core.stages.masks import MaskLatents, Masks
+from ltx_core.stages.publish import Publish
+from ltx_core.stages.references import ReferenceLatents, References
+from ltx_core.stages.sources import Sources
+from ltx_core.stages.text import Text
+from ltx_core.stages.train import Train
+
+STAGES: tuple[Stage, ...] = (
+    Sources(),
+    Clips(),
+    Captions(),
+    Text(),
+    References(),
+    Masks(),
+    Latents(),
+    AudioLatents(),
+    ReferenceLatents(),
+    MaskLatents(),
+    Dataset(),
+    Train(),
+    Evaluate(),
+    Publish(),
+)
+"""Every stage."""
+
+REQUIRES: dict[str, tuple[str, ...]] = {
+    "sources": (),
+    "clips": ("sources",),
+    "captions": ("clips",),
+    "text": ("captions",),
+    "references": ("clips",),
+    "masks": ("clips",),
+    "latents": ("clips",),
+    "audio_latents": ("clips",),
+    "reference_latents": ("references",),
+    "mask_latents": ("masks",),
+    "dataset": ("text", "latents", "audio_latents", "reference_latents", "mask_latents"),
+    "train": ("dataset",),
+    "evaluate": ("train",),
+    "publish": ("evaluate",),
+}
+"""What a stage needs before it; those that the mode does not need are left out."""

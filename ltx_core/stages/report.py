@@ -1,0 +1,179 @@
+"""What a report says about a run, gathered from the store and the run's folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ltx_core import __version__
+from ltx_core.evaluation.report import Bucket, DatasetFacts, Rejected, ReportData, SampleGroup, StageTime
+from ltx_core.evaluation.rows import InfluenceRow, LossRow
+from ltx_core.models.info import ModelInfo
+from ltx_core.stages.base import NotReadyError
+from ltx_core.stages.clips import rejected_cuts
+from ltx_core.stages.context import Context
+from ltx_core.stages.dataset import load_samples, silence_is_kept
+from ltx_core.stages.folder import LORA, SUMMARY, lineage_of
+from ltx_core.stages.sources import repeated_files
+from ltx_core.stages.text import Text, full_text, text_key
+from ltx_core.stages.timing import read_timings
+from ltx_core.store.dataset import Sample
+from ltx_core.training import log
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the evaluation found."""
+
+    heldout: tuple[LossRow, ...] = ()
+    samples: tuple[SampleGroup, ...] = ()
+    influence: tuple[InfluenceRow, ...] = ()
+    influence_samples: tuple[SampleGroup, ...] = ()
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def read_measured(folder: Path) -> Measured:
+    """The numbers of a committed evaluation, without its samples."""
+    found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    heldout = tuple(LossRow(**row) for row in found["heldout"])
+    return Measured(heldout=heldout, influence=tuple(InfluenceRow(**row) for row in found["influence"]))
+
+
+def report_data(context: Context, folder: Path, measured: Measured) -> ReportData:
+    """The whole report of the run in `folder`."""
+    config = context.config
+    row, samples = load_samples(context)
+    metrics = log.read_metrics(folder)
+    curves: dict[str, tuple[tuple[float, float], ...]] = {
+        modality: tuple((row["step"], row[f"loss_{modality}"]) for row in metrics if _finite(row, modality))
+        for modality in config.training_strategy.streams
+    }
+    for name, points in log.read_measured(folder).items():
+        curves[f"{name.removeprefix('heldout_')} held out"] = tuple(points)
+    counts = {stage: len(found) for stage, found in _all_results(context)}
+    return ReportData(
+        title=config.name,
+        mode=config.training_strategy.mode,
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        heldout=measured.heldout,
+        curves=curves,
+        learning_rate=tuple((row["step"], row["lr"]) for row in metrics),
+        samples=measured.samples,
+        influence=measured.influence,
+        influence_samples=measured.influence_samples,
+        dataset=dataset_facts(context, samples),
+        model=model_facts(context, folder, len(metrics)),
+        config_yaml=(folder / "config.yaml").read_text(encoding="utf-8"),
+        lineage={"dataset": row.content_digest, "rows": counts, **lineage_of(folder)},
+        stages=tuple(_stage_times(context, counts)),
+        notes=measured.notes,
+    )
+
+
+def dataset_facts(context: Context, samples: Sequence[Sample]) -> DatasetFacts:
+    """The dataset at a glance, with everything that was set aside."""
+    buckets = Counter(sample.bucket for sample in samples if sample.split == "train")
+    heldout = Counter(sample.bucket for sample in samples if sample.split == "heldout")
+    with_audio = context.config.training_strategy.audio is not None
+    return DatasetFacts(
+        sources=len({sample.source for sample in samples}),
+        buckets=tuple(Bucket(name, buckets[name], heldout[name]) for name in sorted(buckets | heldout)),
+        durations=tuple(sample.duration for sample in samples),
+        caption_sources=Counter(sample.caption_source for sample in samples),
+        rejected=tuple(all_rejected(context)),
+        silent=tuple(sample.name for sample in samples if not sample.has_audio) if with_audio else (),
+        missing_audio=context.config.dataset.audio.missing if with_audio else "",
+        truncated=_truncated(context),
+    )
+
+
+def all_rejected(context: Context) -> Iterator[Rejected]:
+    """Every source, cut, caption and encoding that was set aside, with its reason."""
+    for stage, found in _all_results(context):
+        for item, row in found:
+            if not row.ok and not (stage == "audio_latents" and silence_is_kept(context)):
+                yield Rejected(item.name, stage, row.reason)
+        further = {"sources": repeated_files, "clips": rejected_cuts}.get(stage)
+        for name, reason in further(context) if further is not None else ():
+            yield Rejected(name, stage, reason)
+
+
+def model_facts(context: Context, folder: Path, steps: int) -> dict[str, str | int | float]:
+    """Facts on the base model and the LoRA."""
+    config, info = context.config, context.info
+    return {
+        "base model": info.path.name,
+        "family": f"{info.family} {info.version}",
+        "base fingerprint": base_fingerprint(info),
+        "LoRA rank": config.lora.rank,
+        "LoRA alpha": config.lora.alpha,
+        "LoRA targets": ", ".join(config.lora.target_modules),
+        "steps": steps,
+        "LoRA size": f"{(folder / LORA).stat().st_size / 2**20:.2f} MiB",
+        "trigger": config.dataset.trigger or "none",
+        "code version": __version__,
+    }
+
+
+def base_fingerprint(info: ModelInfo) -> str:
+    """Fingerprint of what a LoRA is trained on: the transformer and the connectors in front of it."""
+    return info.fingerprint("transformer", "connectors")
+
+
+def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
+    """What stands in the header of the LoRA's file; strings, no path."""
+    config = context.config
+    return {
+        "base_model": context.info.path.name,
+        "base_model_family": f"{context.info.family} {context.info.version}",
+        "base_model_fingerprint": base_fingerprint(context.info),
+        "mode": config.training_strategy.mode,
+        "training_strategy": json.dumps(config.training_strategy.model_dump(mode="json"), sort_keys=True),
+        "trigger": config.dataset.trigger,
+        "dataset_digest": dataset,
+        "step": str(step),
+        "seed": str(config.seed),
+        "software": f"ltx-flows {__version__}",
+        "code_version": __version__,
+    }
+
+
+def _finite(row: dict[str, Any], modality: str) -> bool:
+    loss = row[f"loss_{modality}"]
+    return loss is not None and math.isfinite(loss)
+
+
+def _all_results(context: Context) -> Iterator[tuple[str, list[Any]]]:
+    for name, stage in context.registry.items():
+        if stage.needed(context):
+            try:
+                yield name, context.results(name)
+            except NotReadyError:
+                return
+
+
+def _truncated(context: Context) -> dict[str, int]:
+    """Clips whose caption is longer than the encoder reads, and by how many tokens."""
+    stage = context.registry[Text.name]
+    texts = {item.key: row for item, row in context.results("text")}
+    found = {}
+    for item, row in context.results("captions"):
+        if row.ok:
+            dropped = texts[text_key(context, stage, full_text(context, row))].columns["dropped_tokens"]
+            if dropped:
+                found[item.name] = int(dropped)
+    return found
+
+
+def _stage_times(context: Context, counts: dict[str, int]) -> Iterator[StageTime]:
+    timings = read_timings(context.config.workspace)
+    for stage, rows in counts.items():
+        computed, seconds = timings.get(stage, (0, 0.0))
+        refused = sum(not row.ok for _, row in context.results(stage))
+        yield StageTime(stage, rows, min(computed, rows), max(0, rows - computed), seconds, refused)

@@ -1,0 +1,118 @@
+"""`ltx show`: a dataset, a run or a clip as tables."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from ltx_core.errors import LtxError
+from ltx_core.stages.base import NotReadyError
+from ltx_core.stages.clips import all_clips
+from ltx_core.stages.context import Context
+from ltx_core.stages.dataset import load_samples, rejections
+from ltx_core.stages.folder import REPORT, SUMMARY, folder_of
+from ltx_core.stages.sources import repeated_files
+from ltx_core.training.log import read_metrics
+
+Table = dict[str, Any]
+LETTERS = 90
+"""Letters of a caption in a table."""
+
+
+def show(context: Context, what: str) -> list[Table]:
+    """Tables with `title`, `columns`, `rows`.
+
+    Args:
+        context: of the config.
+        what: "dataset", "run", or a clip's name or the beginning of its id.
+
+    Raises:
+        LtxError: when it is not there yet, or no clip is named so.
+    """
+    try:
+        if what == "dataset":
+            return _dataset(context)
+        return _run(context) if what == "run" else _clip(context, what)
+    except NotReadyError as error:
+        raise LtxError(f"nothing to show yet: {error}; run `ltx run CONFIG` first") from None
+
+
+def _dataset(context: Context) -> list[Table]:
+    row, samples = load_samples(context)
+    counts = Counter((sample.split, sample.bucket) for sample in samples)
+    clips = [
+        (
+            s.name,
+            s.split,
+            s.bucket,
+            s.caption_source,
+            "yes" if s.has_audio else s.no_audio_reason or "-",
+            _short(s.caption),
+        )
+        for s in samples
+    ]
+    return [
+        _table(
+            f"dataset {row.content_digest[:12]}",
+            ("split", "bucket", "clips"),
+            [(*key, n) for key, n in sorted(counts.items())],
+        ),
+        _table("clips", ("clip", "split", "bucket", "caption from", "sound", "caption"), clips),
+        _table("set aside", ("what", "reason"), [*rejections(context), *repeated_files(context)]),
+    ]
+
+
+def _run(context: Context) -> list[Table]:
+    ((_, row),) = context.results("train")
+    folder = folder_of(context.config, row)
+    metrics = read_metrics(folder)
+    facts: list[tuple[str, Any]] = [("folder", folder), ("steps", row.columns["steps"])]
+    if metrics:
+        facts.append(("last loss", metrics[-1]["loss"]))
+    tables = []
+    evaluation = folder / SUMMARY
+    if evaluation.exists():
+        found = json.loads(evaluation.read_text(encoding="utf-8"))
+        facts += [("verdict", found["verdict"]), ("report", folder / REPORT)]
+        for title, rows in found["tables"].items():
+            if rows:
+                tables.append(_table(title, tuple(rows[0]), [tuple(entry.values()) for entry in rows]))
+    return [_table(f"run {folder.name}", ("what", "value"), facts), *tables]
+
+
+def _clip(context: Context, what: str) -> list[Table]:
+    matches = [clip for clip in all_clips(context) if clip.name == what or clip.clip_id.startswith(what)]
+    if not matches:
+        names = ", ".join(clip.name for clip in all_clips(context)[:5])
+        raise LtxError(
+            f"no clip is named {what!r}; clips are named as {names}, …; or use the words dataset, run"
+        )
+    clip = matches[0]
+    facts = [
+        ("id", clip.clip_id),
+        ("source", clip.path),
+        ("frames", f"{clip.start} to {clip.end} of the source, {clip.start_s:.3f} s to {clip.end_s:.3f} s"),
+        ("bucket", f"{clip.bucket} at {clip.fps:g} frames per second"),
+    ]
+    rows = []
+    for stage in context.registry:
+        for row in context.store.rows(stage):
+            if row.clip_id == clip.clip_id:
+                files = ", ".join(str(context.store.folder(stage) / file.path) for file in row.files)
+                tensors = ", ".join(f"{t.name} {list(t.shape)} {t.dtype}" for t in row.tensors)
+                text = _short(str(row.columns.get("caption") or row.reason))
+                rows.append((stage, row.status, tensors or files or text, row.created_at))
+    return [
+        _table(clip.name, ("what", "value"), facts),
+        _table("rows", ("stage", "status", "content", "made"), rows),
+    ]
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    return {"title": title, "columns": columns, "rows": [[str(cell) for cell in row] for row in rows]}
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= LETTERS else flat[: LETTERS - 1] + "…"

@@ -1,0 +1,1 @@
+"""The on-disk rows and parts: keys, write, read, verify."""

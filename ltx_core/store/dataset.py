@@ -1,0 +1,83 @@
+"""A dataset: a Parquet manifest with one row per sample, naming the row of each of its columns.
+
+Its digest names it; a run records that digest and so knows its lineage.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Split = Literal["train", "heldout", "gap"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample.
+
+    Attributes:
+        clip_id: the clip.
+        name: `film.mp4 #3`, for people.
+        source: digest of the source's content.
+        split: train, heldout, or gap (between the two where one source gives both).
+        bucket: width x height x frames.
+        fps: frames per second.
+        duration: seconds.
+        caption, caption_source: its text and where it came from.
+        has_audio: whether it has audio latents.
+        no_audio_reason: why not, or "".
+        columns: column name -> row key in the stage that fills it.
+    """
+
+    clip_id: str
+    name: str
+    source: str
+    split: Split
+    bucket: str
+    fps: float
+    duration: float
+    caption: str
+    caption_source: str
+    has_audio: bool = False
+    no_audio_reason: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> str:
+        """What samples of one batch must share."""
+        return f"{self.bucket}@{self.fps:g}"
+
+
+def dataset_bytes(samples: Sequence[Sample]) -> bytes:
+    """The manifest as Parquet; equal samples give equal bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    records = []
+    names = sorted({name for sample in samples for name in sample.columns})
+    for sample in samples:
+        record = {key: value for key, value in asdict(sample).items() if key != "columns"}
+        record.update({f"column.{name}": sample.columns.get(name) for name in names})
+        records.append(record)
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def read_dataset(path: Path) -> list[Sample]:
+    """The samples of a manifest."""
+    import pyarrow.parquet as pq
+
+    samples = []
+    for record in pq.read_table(path).to_pylist():
+        columns = {
+            name.removeprefix("column."): value
+            for name, value in record.items()
+            if name.startswith("column.") and value is not None
+        }
+        plain = {name: value for name, value in record.items() if not name.startswith("column.")}
+        samples.append(Sample(columns=columns, **plain))
+    return samples

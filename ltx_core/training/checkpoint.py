@@ -1,0 +1,244 @@
+"""Checkpoints that are there whole or not at all, and the exact state of a training.
+
+    checkpoints/step_000250/lora.safetensors    the product at this step
+    checkpoints/step_000250/state/              parameters, optimizer moments, counters: what going on needs
+    checkpoints/step_000250/manifest.json       size and digest of every file, written last
+
+Design choices
+- A checkpoint is written to a temporary folder beside the others, synced, and renamed: a kill at any moment
+  leaves the old ones and no half of a new one.
+- Tensors in safetensors and numbers in JSON: nothing is unpickled. Draws have no state (`draws.py`).
+- Numbers survive exactly: JSON keeps every digit of a float.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ltx_core.errors import LtxError
+from ltx_core.store.disk import TEMPORARY_PREFIX, explain, sync_folder
+from ltx_core.store.keys import digest_file
+
+logger = logging.getLogger(__name__)
+
+WEIGHTS, STATE, MANIFEST = "lora.safetensors", "state", "manifest.json"
+SCHEMA_VERSION = 1
+
+Export = Callable[[Path, int], None]
+"""Writes the product (`lora.safetensors`) of the current weights to a path, for a step."""
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that a training needs to go on.
+
+    Attributes:
+        step: finished optimizer steps.
+        identity: digest of what the run depends on; another run must not go on from here.
+        parameters: trainable parameters by name, exact.
+        optimizer: the optimizer's tensors, named "parameter/moment"; empty when only weights were kept.
+        numbers: counters as JSON.
+    """
+
+    step: int
+    identity: str
+    parameters: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def checkpoint_name(step: int) -> str:
+    """Name of the folder of a step."""
+    return f"step_{step:06d}"
+
+
+def save_checkpoint(root: Path, step: int, export: Export, state: TrainingState | None) -> Path:
+    """Write the checkpoint of `step` below `root`; it exists when this returns and not before.
+
+    Args:
+        root: the run's folder of checkpoints.
+        step: finished optimizer steps.
+        export: writes the product.
+        state: None keeps nothing to go on from.
+
+    Raises:
+        StoreError: when the disk is full, read-only or not permitted; earlier checkpoints stay.
+    """
+    final = root / checkpoint_name(step)
+    temporary = root / f"{TEMPORARY_PREFIX}{final.name}-{uuid.uuid4().hex}"
+    try:
+        temporary.mkdir(parents=True)
+        export(temporary / WEIGHTS, step)
+        if state is not None:
+            _write_state(temporary / STATE, state)
+        _seal(temporary, step)
+        if final.exists():  # a torn one of the same step, or one that is written again after an interrupt
+            final.rename(root / f"{TEMPORARY_PREFIX}old-{uuid.uuid4().hex}")
+        temporary.rename(final)
+        sync_folder(root)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise explain(_as_os_error(error), final) from error
+    sweep(root)
+    return final
+
+
+def checkpoints(root: Path) -> list[Path]:
+    """Whole checkpoints below `root`, oldest step first; a torn one is left out with a warning."""
+    if not root.is_dir():
+        return []
+    found = sorted(
+        (path for path in root.iterdir() if re.fullmatch(r"step_\d{6,}", path.name)),
+        key=lambda path: int(path.name.removeprefix("step_")),
+    )
+    whole = []
+    for path in found:
+        damage = _damage(path)
+        if damage:
+            logger.warning("%s is not used: %s", path, damage)
+        else:
+            whole.append(path)
+    return whole
+
+
+def latest(root: Path, *, with_state: bool = False) -> Path | None:
+    """The newest whole checkpoint, or None.
+
+    Args:
+        root: the run's folder of checkpoints.
+        with_state: only one to go on from, its files compared with their digests.
+    """
+    for path in reversed(checkpoints(root)):
+        if not with_state:
+            return path
+        if (path / STATE / "state.json").exists():
+            damage = _damage(path, digests=True)
+            if not damage:
+                return path
+            logger.warning("%s is not used: %s", path, damage)
+    return None
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("step_"))
+
+
+def load_state(checkpoint: Path) -> TrainingState:
+    """The training state of a checkpoint, on the CPU.
+
+    Raises:
+        LtxError: when it has none, or one of a newer version.
+    """
+    folder = checkpoint / STATE
+    if not (folder / "state.json").exists():
+        raise LtxError(f"{checkpoint} has no training state; it was saved with `save_training_state: off`")
+    facts = json.loads((folder / "state.json").read_text("utf-8"))
+    if facts["schema_version"] > SCHEMA_VERSION:
+        raise LtxError(f"{checkpoint} was written by a newer version of this program; use that version")
+    optimizer = folder / "optimizer.safetensors"
+    return TrainingState(
+        step=facts["step"],
+        identity=facts["identity"],
+        parameters=load_file(folder / "parameters.safetensors"),
+        optimizer=load_file(optimizer) if optimizer.exists() else {},
+        numbers=facts["numbers"],
+    )
+
+
+def retain(root: Path, keep: int) -> list[Path]:
+    """Remove all but the newest `keep` checkpoints (-1: none); the newest always stays.
+
+    Returns:
+        What was removed.
+    """
+    if keep < 0:
+        return []
+    old = checkpoints(root)[: -max(1, keep)]
+    for path in old:
+        trash = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{uuid.uuid4().hex}")
+        with contextlib.suppress(OSError):
+            path.rename(trash)  # gone in one move, so that a kill leaves no half of it under its name
+            shutil.rmtree(trash)
+    return old
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed runs left unfinished."""
+    for path in root.glob(f"{TEMPORARY_PREFIX}*") if root.is_dir() else ():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_state(folder: Path, state: TrainingState) -> None:
+    folder.mkdir()
+    save_file(_plain(state.parameters), folder / "parameters.safetensors")
+    if state.optimizer:
+        save_file(_plain(state.optimizer), folder / "optimizer.safetensors")
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "step": state.step,
+        "identity": state.identity,
+        "numbers": dict(state.numbers),
+    }
+    (folder / "state.json").write_text(json.dumps(facts, indent=1), "utf-8")
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+
+
+def _seal(folder: Path, step: int) -> None:
+    """Sync every file and folder, then write and sync the manifest."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    entries = {}
+    for path in files:
+        _sync_file(path)
+        name = path.relative_to(folder).as_posix()
+        entries[name] = {"size": path.stat().st_size, "digest": digest_file(path)}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({"step": step, "files": entries}, indent=1), "utf-8")
+    _sync_file(manifest)
+    for path in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
+        sync_folder(path)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _damage(checkpoint: Path, *, digests: bool = False) -> str:
+    """What is wrong with a checkpoint, or ""."""
+    try:
+        entries = json.loads((checkpoint / MANIFEST).read_text("utf-8"))["files"]
+        for name, entry in entries.items():
+            path = checkpoint / name
+            if path.stat().st_size != entry["size"]:
+                return f"{name} has {path.stat().st_size} bytes of {entry['size']}"
+            if digests and digest_file(path) != entry["digest"]:
+                return f"{name} differs from its digest"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"it is incomplete ({error})"
+    return ""
+
+
+def _as_os_error(error: OSError | SafetensorError) -> OSError:
+    """safetensors reports a failed write as an error of its own, with the system's number in the text."""
+    if isinstance(error, OSError):
+        return error
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number.group(1)) if number else 0, str(error))

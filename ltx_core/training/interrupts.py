@@ -1,0 +1,93 @@
+"""Signals and locks of a training process: stop after saving, and never two trainings in one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from ltx_core.errors import LtxError
+from ltx_core.store.disk import explain
+
+logger = logging.getLogger(__name__)
+
+EXIT_INTERRUPTED = 75
+"""Exit code of a training that was asked to stop and can go on (EX_TEMPFAIL of sysexits.h)."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(SystemExit):
+    """The training was asked to stop; what it had done is saved. Ends the process with code 75."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(EXIT_INTERRUPTED)
+        self.step = step
+
+
+class Interrupts:
+    """While entered, the first SIGTERM or SIGINT sets `requested`; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._step: int | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            os._exit(128 + number)
+        self.requested = True
+        logger.warning("asked to stop: saving; ask again to end at once without saving")
+        if self._step is not None:
+            raise Interrupted(self._step)
+
+    @contextlib.contextmanager
+    def at_once(self, step: int) -> Iterator[None]:
+        """Inside, a signal raises Interrupted where it arrives: for long work whose loss costs nothing."""
+        if self.requested:
+            raise Interrupted(step)
+        self._step = step
+        try:
+            yield
+        finally:
+            self._step = None
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this training; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        LtxError: when another process holds it.
+        StoreError: when the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / ".lock").open("a+b")
+    except OSError as error:
+        raise explain(error, folder) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LtxError(
+                f"another process is training in {folder}; wait for it, or give this run another `name`"
+            ) from None
+        yield

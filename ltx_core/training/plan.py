@@ -1,0 +1,100 @@
+"""What a training shall do and what it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from ltx_core.assemble import Batch
+from ltx_core.training.checkpoint import Export
+from ltx_core.training.options import CheckpointOptions, OptimizationOptions
+from ltx_core.training.step import Assemble, Contexts, Predict, StepOptions
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training shall do.
+
+    Attributes:
+        folder: of the run.
+        buckets: clip id -> bucket, the training clips.
+        optimization: steps, batches, learning rate.
+        checkpoints: how often, how many.
+        step: levels, weights, caption dropout.
+        seed: of order and draws.
+        identity: digest of all that the result depends on; a checkpoint of another identity is refused.
+        ahead: steps whose data is read and prepared in advance; 0 reads when needed.
+        tensorboard: whether events are written.
+    """
+
+    folder: Path
+    buckets: Mapping[str, str]
+    optimization: OptimizationOptions
+    checkpoints: CheckpointOptions = field(default_factory=CheckpointOptions)
+    step: StepOptions = field(default_factory=StepOptions)
+    seed: int = 42
+    identity: str = ""
+    ahead: int = 2
+    tensorboard: bool = True
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a training works with.
+
+    Attributes:
+        model: holds the trainable float32 parameters, on the accelerator's device.
+        read: clip ids -> batch.
+        assemble: batch -> tracks.
+        contexts: clip ids -> text contexts.
+        predict: the model's forward pass.
+        export: writes the product to a path.
+    """
+
+    model: nn.Module
+    read: Callable[[Sequence[str]], Batch]
+    assemble: Assemble
+    contexts: Contexts
+    predict: Predict
+    export: Export
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Something to do every `every` steps (None: never), at step 0 and after the last.
+
+    `call` gets the number of finished steps, in every process, with the model in evaluation mode and without
+    gradients; the numbers that it returns (`log.MEASURED`) are recorded. It is called again for the step that
+    a run goes on from.
+    """
+
+    call: Callable[[int], Mapping[str, float] | None]
+    every: int | None = None
+    at_start: bool = False
+    at_end: bool = False
+
+    def due(self, step: int, steps: int) -> bool:
+        """Whether it is called after `step` of `steps`."""
+        if step == 0:
+            return self.at_start
+        return (step == steps and self.at_end) or (self.every is not None and step % self.every == 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training.
+
+    Attributes:
+        step: finished steps.
+        resumed_from: the step at which this process began.
+        checkpoint: the last one.
+        seconds: of this process.
+    """
+
+    step: int
+    resumed_from: int
+    checkpoint: Path
+    seconds: float

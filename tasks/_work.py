@@ -1,0 +1,126 @@
+"""What the tasks of one run share: the resolved pipeline, the child that computes, and who watches.
+
+One worker child is kept for a whole run, so that models are loaded once; a training gets a child of its own,
+and the worker's memory is given back before. `prepare` lets the command line start the worker before Prefect
+is even imported: the two then load side by side.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ltx_core.errors import LtxError
+from tasks._process import STOPPED, Child
+
+if TYPE_CHECKING:
+    from ltx_core.run import Pipeline
+    from tasks._display import Display
+
+WORKER = (sys.executable, "-P", "-m", "ltx_core", "worker")
+TRAIN = (sys.executable, "-P", "-m", "ltx_core", "train")
+TRAIN_GRACE_S = 120.0
+"""How long a training may take to save its state after it was asked to end; 19B models need a while."""
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is about: a config file, what is set on top, the folder of relative paths; plain text."""
+
+    config: str
+    overrides: tuple[str, ...]
+    base_dir: str
+
+    @classmethod
+    def of(cls, config: Path, overrides: Sequence[str]) -> Job:
+        """The job of a config as it is meant in the current folder."""
+        return cls(str(config.absolute()), tuple(overrides), str(Path.cwd()))
+
+    def open(self) -> Pipeline:
+        """The pipeline of this job; no torch. Raises ConfigError."""
+        from ltx_core import run
+        from ltx_core.config.load import load
+
+        return run.Pipeline(load(Path(self.config), self.overrides, Path(self.base_dir)))
+
+    def request(self, stage: str, chunk: Sequence[str]) -> Mapping[str, Any]:
+        """The line that asks a child for the rows `chunk` of `stage`."""
+        return {
+            "config": self.config,
+            "overrides": list(self.overrides),
+            "base_dir": self.base_dir,
+            "stage": stage,
+            "chunk": list(chunk),
+        }
+
+
+class Work:
+    """One run's pipeline and children; a context that ends the children."""
+
+    def __init__(self, job: Job, pipeline: Pipeline, display: Display) -> None:
+        self.job = job
+        self.pipeline = pipeline
+        self.display = display
+        self._worker: Child | None = None
+        self._training: Child | None = None
+        self._closed = False
+        self._starting = threading.Lock()
+
+    def __enter__(self) -> Work:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the children, a training with time to save; nothing can be computed afterwards."""
+        self._closed = True
+        for child in (self._training, self._worker):
+            if child is not None:
+                child.close()
+
+    def warm(self) -> Child:
+        """The worker, started when there is none: it loads its libraries while this process goes on."""
+        with self._starting:
+            self._refuse_when_closed()
+            if self._worker is None or not self._worker.alive:
+                self._worker = Child(WORKER, self.display.note)
+            return self._worker
+
+    def compute(self, stage: str, chunk: Sequence[str]) -> Manifest:
+        """Have the worker compute some rows of a stage."""
+        return self.warm().ask(self.job.request(stage, chunk), partial(self.display.progress, stage))
+
+    def compute_alone(self, stage: str, chunk: Sequence[str]) -> Manifest:
+        """Compute in a child of its own, with the machine to itself and time to save when asked to end."""
+        with self._starting:
+            self._refuse_when_closed()
+            if self._worker is not None:
+                self._worker.close()
+            self._training = Child(TRAIN, self.display.note, TRAIN_GRACE_S)
+        with self._training as child:
+            return child.ask(self.job.request(stage, chunk), partial(self.display.progress, stage))
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise LtxError(STOPPED)
+
+
+_PREPARED: dict[tuple[str, tuple[str, ...]], Work] = {}
+
+
+def prepare(work: Work) -> None:
+    """Leave `work` for the flow of this process that is about to open the same config and overrides."""
+    _PREPARED[work.job.config, work.job.overrides] = work
+
+
+def open_work(job: Job, display: Display) -> Work:
+    """The work that was prepared for `job`, else a new one told through `display`."""
+    return _PREPARED.pop((job.config, job.overrides), None) or Work(job, job.open(), display)

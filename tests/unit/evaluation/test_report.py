@@ -1,0 +1,213 @@
+"""The report: well-formed, self-contained, safe against what captions and file names hold."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ltx_core.evaluation.markup import VOID_ELEMENTS
+from ltx_core.evaluation.report import (
+    Bucket,
+    DatasetFacts,
+    Rejected,
+    ReportData,
+    SampleGroup,
+    StageTime,
+    View,
+    verdict,
+)
+from ltx_core.evaluation.report_html import duration, render
+from ltx_core.evaluation.report_tables import markdown_summary, number, tables, thumbnails
+from ltx_core.evaluation.rows import InfluenceRow, LossRow
+from ltx_core.evaluation.views import view_of
+
+NASTY = "quotes \" and ' here, <script>alert(1)</script> & 🎬\x00\x1b\nnew | line `code` [x](y)"
+
+
+class Balance(HTMLParser):
+    """Collects tags, attributes and texts, and fails on an end tag that does not fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        self.ids += [values["id"]] if values.get("id") else []
+        self.addresses += [
+            v for k, v in attrs if k in ("src", "href", "poster", "srcset", "xlink:href") and v
+        ]
+        if tag == "img":
+            assert values["alt"]
+        if tag not in VOID_ELEMENTS:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> does not fit"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def picture(width: int = 576) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, 64), (200, 40, 40)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def losses(audio: float | None = 0.9) -> tuple[LossRow, ...]:
+    rows = []
+    for level in (0.25, 0.75):
+        rows += [LossRow("video", level, 1.26, 6, "base"), LossRow("video", level, 0.78, 6, "lora")]
+        if audio is not None:
+            rows += [LossRow("audio", level, 1.0, 5, "base"), LossRow("audio", level, audio, 5, "lora")]
+    return tuple(rows)
+
+
+def report(**changes: object) -> ReportData:
+    views = (View("Before", picture(), b"mp4" * 100), View("After", picture(), b"mp5" * 100, "880 Hz"))
+    dataset = DatasetFacts(
+        sources=3,
+        buckets=(Bucket("64x64x9", 18, 6),),
+        durations=(1.125,) * 24,
+        caption_sources={"sidecar": 20, NASTY: 4},
+        rejected=(Rejected(NASTY, "sources", "unreadable: " + NASTY),),
+        silent=("film-1",),
+        missing_audio="mask",
+        truncated={"film-2": 7},
+    )
+    data = ReportData(
+        title=NASTY,
+        mode="v2v_ic",
+        created="2026-03-04",
+        heldout=losses(),
+        curves={"video": [(i, 1 / i) for i in range(1, 2000)], "audio": [(1, 1.0)]},
+        learning_rate=[(1, 1e-3), (2, 2e-3)],
+        samples=(SampleGroup(NASTY * 300, views, "Held-out"),),
+        influence=(InfluenceRow("right", 0.4, 3, 3, 0.4, 6), InfluenceRow("wrong", 0.8, 14, 5, 0.2, 6)),
+        influence_samples=(SampleGroup("b", views),),
+        dataset=dataset,
+        model={"rank": 16, "trigger": NASTY},
+        config_yaml="model:\n  path: '" + NASTY + "'\n",
+        lineage={"dataset digest": "ab" * 32},
+        stages=(StageTime("latents", 24, 24, 0, 4.3),),
+        notes=("One source has a variable frame rate.",),
+    )
+    return replace(data, **changes)
+
+
+def parsed(page: str) -> Balance:
+    parser = Balance()
+    parser.feed(page)
+    parser.close()
+    assert not parser.open
+    return parser
+
+
+def test_the_page_is_balanced_self_contained_and_has_every_section():
+    page = render(report())
+    found = parsed(page)
+    assert len(found.ids) == len(set(found.ids))
+    assert "script" not in found.tags
+    assert all(a.startswith(("data:", "#")) for a in found.addresses)
+    assert {a[1:] for a in found.addresses if a.startswith("#")} <= set(found.ids)
+    assert not re.search(r"(https?:)?//[a-z]", re.sub(r'src="data:[^"]*"', "", page))
+    assert {"samples", "loss", "reference", "training", "dataset", "model", "stages"} <= set(found.ids)
+    assert {"config", "lineage"} <= set(found.ids)
+    assert page.index("Held-out loss: video fell from 1.260 to 0.780") < page.index("<main>")
+    assert 'name="viewport"' in page and "prefers-color-scheme: dark" in page
+    assert len(page) < 250_000
+
+
+def test_texts_from_outside_are_shown_and_never_markup():
+    page = render(report())
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; 🎬" in page
+    assert "\x00" not in page and "\x1b" not in page
+    assert "characters)" in page
+    render(report(title="lone surrogate \ud800")).encode("utf-8")
+
+
+def test_what_is_missing_is_left_out():
+    page = render(report(heldout=losses(None), influence=(), influence_samples=(), curves={}, samples=()))
+    ids = parsed(page).ids
+    assert not {"samples", "reference"} & set(ids)
+    assert "audio fell" not in page
+    bare = parsed(render(ReportData("bare", "t2v")))
+    assert "The held-out loss was not measured." in bare.text
+
+
+def test_videos_beyond_the_limit_stay_out_and_the_sheets_stay():
+    page = render(report(), max_video_bytes=700)
+    assert page.count("<video") == 2 and page.count("<img") == 4
+    assert "this page would be too large" in page
+    with pytest.raises(ValueError, match="PNG, JPEG or WebP"):
+        render(report(samples=(SampleGroup("a", (View("Before", b"GIF89a"),)),)))
+
+
+def test_the_verdict_names_what_did_not_improve():
+    assert verdict(report()).good
+    flat = verdict(report(heldout=losses(1.001)))
+    assert not flat.good and "audio hardly moved" in flat.sentence
+    assert any("no clear improvement in audio" in warning for warning in flat.warnings)
+    worse = verdict(report(heldout=losses(1.3)))
+    assert "audio rose from 1.000 to 1.300 (+30%)" in worse.sentence
+    ignored = (InfluenceRow("right", 0.8, 9, 9, 0.2, 6), InfluenceRow("wrong", 0.8, 9, 9, 0.2, 6))
+    assert not verdict(report(influence=ignored)).good
+
+
+def test_silent_and_truncated_clips_are_explained():
+    text = parsed(render(report())).text
+    assert "1 clip has no sound: film-1. They train the video" in text
+    assert "could not take the end of 1 caption (7 tokens in all): film-2" in text
+
+
+def test_artifacts_have_the_same_rows_and_stay_small():
+    data = report()
+    found = tables(data)
+    assert found["heldout-loss"][-1] == {
+        "modality": "audio", "level": "mean", "base": "1.00", "LoRA": "0.900", "change": "−10.0%", "clips": 5,
+    }  # fmt: skip
+    many = replace(data.dataset, rejected=tuple(Rejected(f"f{i}", "sources", "r") for i in range(90)))
+    cut = tables(replace(data, dataset=many), limit=10)["rejected"]
+    assert len(cut) == 10 and cut[-1] == {"what": "and 81 more; see report.html"}
+    summary = markdown_summary(data)
+    assert "<script>" not in summary
+    assert "\x00" not in summary + str(found)
+    hostile = [line for line in summary.splitlines() if "alert" in line]
+    assert len(hostile) == 3 and all(line.startswith(("# ", "| ")) for line in hostile)
+    sizes = [Image.open(io.BytesIO(png)).size for png in thumbnails(data).values()]
+    assert len(sizes) == 4 and max(sizes) <= (480, 480)
+
+
+def test_numbers_read_well():
+    assert [number(v) for v in (None, float("nan"), 0.0, 1.2345, 123.456, 12345, 2e-5, True, -0.5)] == [
+        "–", "–", "0.000", "1.23", "123", "12,345", "2.00e-05", "True", "−0.500",
+    ]  # fmt: skip
+    assert [duration(s) for s in (0.31, 42, 185, 7800)] == ["0.3 s", "42 s", "3 min 05 s", "2 h 10 min"]
+
+
+def test_a_view_of_frames_is_a_strip_with_a_poster():
+    frames = np.zeros((25, 32, 64, 3), np.uint8)
+    view = view_of("After", frames, b"mp4", "440 Hz")
+    assert Image.open(io.BytesIO(view.sheet)).size[1] == 64
+    assert Image.open(io.BytesIO(view.poster)).size == (256, 128)
+    assert view_of("After", frames).poster is None
+    page = render(report(samples=(SampleGroup("a", (view,)),)))
+    assert 'poster="data:image/png' in page
+    parsed(page)

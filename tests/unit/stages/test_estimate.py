@@ -1,0 +1,166 @@
+"""What a plan says of time, memory and disk, against what is then really used."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from ltx_core.config.load import load
+from ltx_core.errors import ConfigError
+from ltx_core.models.headers import lora_parameter_count, parameter_count, weight_shapes
+from ltx_core.models.info import ModelError, ModelInfo
+from ltx_core.models.options import LoraOptions
+from ltx_core.run import Pipeline
+from ltx_core.stages.estimate import TRAINED_BYTES, missing_rows
+from ltx_core.stages.folder import begin
+from ltx_core.stages.timing import RATES, REMEMBERED_ROWS, add_timing, seconds_per_row
+from ltx_core.training.log import RunLog
+
+ROOT = Path(__file__).parents[3]
+INFO = ModelInfo.read(ROOT / "data" / "model")
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """The demo's config on one of its films."""
+    (tmp_path / "films").mkdir()
+    shutil.copy(ROOT / "data" / "footage" / "silent_film.mp4", tmp_path / "films")
+
+    def open_pipeline(*overrides, config="demo.yaml"):
+        settings = [
+            f"workspace={tmp_path / 'ws'}",
+            f"dataset.source={tmp_path / 'films'}",
+            "engine.threads=1",
+        ]
+        return Pipeline(load(ROOT / "configs" / config, [*settings, *overrides], ROOT))
+
+    return open_pipeline
+
+
+def compute(pipeline, *stages):
+    for stage in stages:
+        for chunk in pipeline.plan(stage).chunks:
+            pipeline.compute(stage, chunk)
+
+
+@pytest.mark.parametrize("modalities", [("video", "audio"), ("video",), ("audio",)])
+@pytest.mark.parametrize(
+    "targets", [("to_k", "to_out.0"), ("attn1.to_q", "audio_attn1.to_q", "patchify_proj")]
+)
+def test_lora_parameters_are_those_of_the_real_adapters(targets, modalities):
+    from ltx_core.models.lora import add_lora
+    from ltx_core.models.ltx2 import load_transformer
+
+    options = LoraOptions(rank=5, target_modules=targets)
+    transformer = load_transformer(INFO)
+    assert parameter_count(INFO, "transformer") == sum(p.numel() for p in transformer.parameters())
+    added = add_lora(transformer, options, 0, modalities)
+    assert lora_parameter_count(INFO, options, modalities) == sum(p.numel() for p in added)
+
+
+def test_a_damaged_header_is_named(tmp_path):
+    shutil.copytree(INFO.path, tmp_path / "model")
+    (weights,) = (tmp_path / "model" / "vae").glob("*.safetensors")
+    weights.write_bytes(b"\xff" * 64)
+    with pytest.raises(ModelError, match="is damaged"):
+        weight_shapes(ModelInfo.read(tmp_path / "model"), "vae")
+
+
+def test_rates_are_kept_over_runs_and_fade(tmp_path):
+    add_timing(tmp_path, "latents", 10, 20.0)
+    add_timing(tmp_path, "latents", 10, 40.0)
+    add_timing(tmp_path, "text", 0, 5.0)
+    assert seconds_per_row(tmp_path) == {"latents": pytest.approx(3.0)}
+    add_timing(tmp_path, "latents", REMEMBERED_ROWS, 512.0)
+    assert seconds_per_row(tmp_path) == {"latents": pytest.approx(1.0)}
+    for damaged in (b"{", b"[1]", b'{"latents": {"rows": 0, "seconds": 1}}', b'{"latents": 3}'):
+        (tmp_path / RATES).write_bytes(damaged)
+        assert seconds_per_row(tmp_path) == {}
+    add_timing(tmp_path, "text", 2, 1.0)
+    assert seconds_per_row(tmp_path) == {"text": 0.5}
+
+
+def test_before_anything_is_computed_nothing_is_invented(pipeline):
+    found = pipeline(config="v2v_ic_lora.yaml")
+    plans = found.plans()
+    estimate = found.estimate(plans)
+    assert estimate.seconds == 0 and estimate.unknown == tuple(plan.stage for plan in plans)
+    assert estimate.store_bytes is None and estimate.checkpoint_bytes > 0
+    (tokens,) = estimate.tokens
+    assert (tokens.video, tokens.audio, tokens.attached, tokens.all) == (48, 0, 48, 96)
+    memory = dict(estimate.memory)
+    weights = 4 * (parameter_count(INFO, "transformer") + parameter_count(INFO, "connectors"))
+    decoder = 4 * parameter_count(INFO, "vae")
+    assert memory["train"] == weights + decoder + TRAINED_BYTES * estimate.lora_parameters
+    assert "audio_latents" not in memory
+    halved = pipeline("acceleration.mixed_precision_mode=bf16", config="v2v_ic_lora.yaml")
+    assert dict(halved.estimate(halved.plans()).memory)["latents"] * 2 == memory["latents"]
+
+
+def test_disk_is_what_is_then_written_and_time_is_what_was_measured(pipeline):
+    found = pipeline()
+    compute(found, "sources", "clips", "captions", "text")
+    plans = found.plans()
+    clips = found.plan("latents").missing
+    assert {plan.stage: missing_rows(found.context, plan) for plan in plans} == {
+        **dict.fromkeys(("sources", "clips", "captions", "text"), 0),
+        **dict.fromkeys(("latents", "audio_latents"), clips),
+        **dict.fromkeys(("dataset", "train", "evaluate", "publish"), 1),
+    }
+    expected = found.estimate(plans).store_bytes
+    compute(found, "latents")
+    rows = found.context.store.rows("latents")
+    written = sum(ref.length for row in rows for ref in row.tensors)
+    assert len(rows) == clips > 1
+    sound = found.estimate(found.plans()).store_bytes
+    assert expected == written + sound and sound > 0
+
+    again = pipeline("dataset.latents_dtype=float32")
+    (plan,) = [plan for plan in again.plans() if plan.stage == "latents"]
+    assert plan.seconds == pytest.approx(clips * seconds_per_row(again.config.workspace)["latents"])
+    assert plan.seconds > 0
+
+
+def test_a_training_takes_its_steps_times_the_seconds_per_step_of_an_earlier_run(pipeline):
+    def seconds(found):
+        return next(plan.seconds for plan in found.plans() if plan.stage == "train")
+
+    found = pipeline("optimization.steps=100")
+    run = found.config.runs_root / "earlier"
+    run.mkdir(parents=True)
+    log = RunLog(run, tensorboard=False)
+    tokens = (48 + 11) * 8
+    for step in range(1, 80):
+        log.step({"step": step, "tokens": tokens, "seconds": 9.0 if step < 20 else 0.25})
+    log.close()
+    assert seconds(found) is None  # whose base model is not known
+    begin(run, found.config, {"base_model_fingerprint": "of another model"})
+    assert seconds(found) is None
+    begin(run, found.config, {"base_model_fingerprint": INFO.fingerprint("transformer", "connectors")})
+    assert seconds(found) == pytest.approx(25)
+    assert seconds(pipeline("optimization.steps=100", "optimization.batch_size=16")) == pytest.approx(50)
+
+
+def test_a_bucket_that_does_not_fit_is_refused(pipeline):
+    found = pipeline("dataset.buckets=[60x64x9]")
+    with pytest.raises(ConfigError, match="width 60 does not fit the model"):
+        found.estimate(found.plans())
+
+
+def test_a_plan_imports_no_heavy_library(pipeline, tmp_path):
+    import subprocess
+
+    script = (
+        "import sys; from pathlib import Path; from ltx_core.config.load import load;"
+        "from ltx_core.run import Pipeline;"
+        f"p = Pipeline(load(Path('configs/demo.yaml'), ['workspace={tmp_path}/other']));"
+        "p.estimate(p.plans());"
+        "print([m for m in ('torch', 'diffusers', 'transformers', 'cv2', 'prefect') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

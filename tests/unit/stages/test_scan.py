@@ -1,0 +1,77 @@
+"""The scan of a source folder: which files, in which order, and which of them are read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+import pytest
+
+from ltx_core.stages import scan as module
+from ltx_core.stages.scan import scan
+
+
+def test_media_in_order_without_hidden_files_and_notes_and_with_broken_links(tmp_path):
+    source = tmp_path / "films"
+    for name in ("b.mp4", "a/z.MKV", "a.mp4", "a/.hidden.mp4", ".cache/x.mp4", "a/b/c", "a.txt", "T.JSONL"):
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (source / "linked.mp4").symlink_to(source / "b.mp4")
+    (source / "broken.mp4").symlink_to(source / "nothing")
+    found = scan(source, tmp_path / "scan.sqlite")
+    assert [one.name for one in found] == ["a/b/c", "a/z.MKV", "a.mp4", "b.mp4", "broken.mp4", "linked.mp4"]
+    assert [one.path for one in found] == [source / one.name for one in found]
+    assert found[3].digest == found[5].digest != found[2].digest
+    assert [one.name for one in found if one.problem] == ["broken.mp4"]
+
+
+def test_what_runs_write_into_the_folder_is_no_footage(tmp_path):
+    for name in ("a.mp4", "workspace/runs/demo/samples/after/01.mp4", "outputs/x.mp4", "b/workspace/c.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    own = (tmp_path / "workspace", tmp_path / "outputs")
+    found = scan(tmp_path, tmp_path / "workspace" / "scan.sqlite", exclude=own)
+    assert [one.name for one in found] == ["a.mp4", "b/workspace/c.mp4"]
+
+
+def test_reading_large_files_holds_up_no_other_scan_and_a_kill_loses_none_but_the_last(tmp_path, monkeypatch):
+    source, cache = tmp_path / "films", tmp_path / "scan.sqlite"
+    source.mkdir()
+    for name in ("a", "b"):
+        (source / f"{name}.mp4").write_text(name * 20)
+    monkeypatch.setattr(module, "LARGE", 10)
+    digest = module.digest_file
+
+    def killed_at_b(path):
+        if path.name == "b.mp4":
+            with sqlite3.connect(cache, timeout=0) as other:  # not locked
+                other.execute("INSERT INTO files VALUES ('other', 1, 1, 'x')")
+            raise KeyboardInterrupt
+        return digest(path)
+
+    monkeypatch.setattr(module, "digest_file", killed_at_b)
+    with pytest.raises(KeyboardInterrupt):
+        scan(source, cache)
+    with sqlite3.connect(cache) as found:
+        paths = {path for (path,) in found.execute("SELECT path FROM files")}
+    assert paths == {"other", str(source / "a.mp4")}
+
+
+def test_only_changed_files_are_read_again(tmp_path, monkeypatch):
+    source, read = tmp_path / "films", []
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        (source / f"{name}.mp4").write_text(name)
+    digest = module.digest_file
+    monkeypatch.setattr(module, "digest_file", lambda path: (read.append(path.name), digest(path))[1])
+    first = scan(source, tmp_path / "scan.sqlite")
+    assert read == ["a.mp4", "b.mp4", "c.mp4"]
+    assert scan(source, tmp_path / "scan.sqlite") == first and len(read) == 3
+    (source / "b.mp4").write_text("longer")
+    os.utime(source / "c.mp4", ns=(1, 1))
+    second = scan(source, tmp_path / "scan.sqlite")
+    assert read[3:] == ["b.mp4", "c.mp4"]
+    assert [a.digest == b.digest for a, b in zip(first, second, strict=True)] == [True, False, True]
+    assert scan(source, tmp_path / "scan.sqlite") == second and len(read) == 5

@@ -1,0 +1,85 @@
+"""Learning rates against torch's own schedulers, as the public trainer uses them; refused options."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch.optim import lr_scheduler
+
+from ltx_core.training.optim import learning_rate, trainable
+from ltx_core.training.options import AccelerationOptions, CheckpointOptions, OptimizationOptions
+
+STEPS, RATE = 40, 5e-4
+PEERS = {
+    "constant": (lr_scheduler.ConstantLR, {"factor": 1.0}, {}),
+    "linear": (lr_scheduler.LinearLR, {"start_factor": 1.0, "end_factor": 0.1, "total_iters": STEPS}, {}),
+    "cosine": (lr_scheduler.CosineAnnealingLR, {"T_max": STEPS, "eta_min": 1e-5}, {"eta_min": 1e-5}),
+    "cosine_with_restarts": (
+        lr_scheduler.CosineAnnealingWarmRestarts,
+        {"T_0": 10, "T_mult": 2, "eta_min": 5e-5},
+        {"T_0": 10, "T_mult": 2},
+    ),
+    "polynomial": (lr_scheduler.PolynomialLR, {"total_iters": STEPS, "power": 2.0}, {"power": 2}),
+    "step": (lr_scheduler.StepLR, {"step_size": STEPS // 2, "gamma": 0.1}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", PEERS)
+def test_schedules(kind):
+    peer, arguments, params = PEERS[kind]
+    options = OptimizationOptions(RATE, STEPS, scheduler_type=kind, scheduler_params=params)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
+    scheduler = peer(optimizer, **arguments)
+    for step in range(STEPS):
+        assert learning_rate(options, step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6), step
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scheduler.step()
+
+
+@pytest.mark.parametrize("kind", set(PEERS) - {"constant"})
+def test_warm_up_then_down_to_the_floor(kind):
+    params = {"min_lr_ratio": 0.2} | ({"num_cycles": 3} if kind == "cosine_with_restarts" else {})
+    options = OptimizationOptions(1.0, 100, scheduler_type=kind, scheduler_params=params, warmup_steps=10)
+    rates = [learning_rate(options, step) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    assert rates[10] == 1.0
+    assert min(rates[10:]) >= 0.2
+    assert rates[-1] < 0.25 or kind == "step"
+    assert all(0 < rate <= 1 for rate in rates)
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "message"),
+    [
+        (OptimizationOptions, {"scheduler_params": {"power": 2}}, "end_factor"),
+        (OptimizationOptions, {"steps": 10, "warmup_steps": 10}, "leave nothing"),
+        (OptimizationOptions, {"steps": 0}, "greater than or equal to 1"),
+        (OptimizationOptions, {"learning_rat": 1}, "learning_rat"),
+        (OptimizationOptions, {"optimizer_type": "adamw8bit"}, "use `optimizer_type: adamw`"),
+        (CheckpointOptions, {"keep_last_n": -2}, "greater than or equal to -1"),
+        (AccelerationOptions, {"quantization": "int8-quanto"}, "leave it out"),
+    ],
+)
+def test_refused_options(cls, values, message):
+    with pytest.raises(ValidationError, match=message):
+        TypeAdapter(cls).validate_python(values)
+
+
+def test_options_need_no_torch():
+    code = "import sys, ltx_core.training.options; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_trainable_parameters_are_float32():
+    layer = torch.nn.Linear(2, 2)
+    assert list(trainable(layer)) == ["weight", "bias"]
+    with pytest.raises(ValueError, match="bfloat16"):
+        trainable(layer.bfloat16())
+    with pytest.raises(ValueError, match="no trainable"):
+        trainable(layer.requires_grad_(False))
