@@ -9,6 +9,7 @@ has neither telemetry nor the services that a single run does not need. Where th
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import logging
 import os
@@ -33,7 +34,7 @@ READY_S = 120.0
 DRAIN_S = 0.6
 """What the server is given at the end to write down the last task runs (its recorder flushes every 0.2 s)."""
 RESTARTS = 3
-"""How often a server that was killed during a run is started again."""
+"""How often a server that ended by itself, before it answered or during a run, is started again."""
 DATABASE_BYTES = 8 << 20
 """What a new database and its journal need (5.6 MB measured after one run)."""
 QUIET = {
@@ -85,6 +86,9 @@ class LocalServer:
         self._settings = {**os.environ, **self.client, **LOCAL, "PREFECT_SERVER_API_AUTH_STRING": password}
         self._closing = threading.Event()
         self._restarting = threading.Lock()
+        # One server at a time makes or migrates the database: two at once, and one of them fails.
+        self._turn = (home / "start.lock").open("w")
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:
@@ -101,17 +105,27 @@ class LocalServer:
 
     def wait(self) -> None:
         """Return when the server answers. Raises ServerError with its log's end when it does not."""
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if answers(self.url):
+        for attempt in range(RESTARTS):
+            if attempt:
+                self.process = self._start()
+            if self._is_ready(time.monotonic() + READY_S):
+                self._turn.close()
                 threading.Thread(target=self._keep, daemon=True).start()
                 return
-            time.sleep(0.1)
-        _check_room(self.log.parent)
+            _check_room(self.log.parent)
+            if self.process.poll() is None:
+                break
         code, tail = self.process.poll(), "\n".join(self.log.read_text().splitlines()[-15:])
         ended = f"ended with exit code {code}" if code is not None else f"did not answer in {READY_S:.0f} s"
         text = f"Prefect's local server {ended}: run the same command again. The end of {self.log}:\n{tail}"
         raise ServerError(text.rstrip())
+
+    def _is_ready(self, deadline: float) -> bool:
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if answers(self.url):
+                return True
+            time.sleep(0.1)
+        return False
 
     def _keep(self) -> None:
         """Start a killed server again, on the same socket: Prefect only waits for a while."""
@@ -130,6 +144,7 @@ class LocalServer:
         with self._restarting:
             self._closing.set()
             end(self.process, grace=5)
+        self._turn.close()
         self.listener.close()
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from ltx_core.conditions.base import Attachment, Condition, Content, Modality
 from ltx_core.diffusion.track import Track
 from ltx_core.errors import LtxError
-from ltx_core.geometry.grid import AudioGrid, AudioScale, VideoGrid, VideoScale
+from ltx_core.geometry.grid import DEFAULT_FPS, AudioGrid, AudioScale, VideoGrid, VideoScale
 from ltx_core.modes import Strategy, Stream, attaching, holding
 
 Coins = Callable[[Modality, int, Sequence[str]], Tensor]
@@ -37,6 +37,7 @@ class Batch:
         audio_present: `[B]` bool.
         fps: `[B]` each sample's own frame rate.
         columns: content of conditions by column name: latents or masks, batch first.
+        column_fps: `[B]` own frame rate of a reference's latents by column name; `fps` where it is missing.
     """
 
     clip_ids: tuple[str, ...]
@@ -45,6 +46,7 @@ class Batch:
     audio_present: Tensor | None = None
     fps: Tensor | None = None
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+    column_fps: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -96,12 +98,12 @@ def assemble(
         latents = batch.video if modality == "video" else batch.audio
         if latents is None:
             raise LtxError(f"the batch has no {modality}; the mode {strategy.mode} needs it")
-        grids = _grids(modality, latents, batch, scales)
+        grids = _grids(modality, latents, batch.fps, scales)
         track = _bare(modality, stream, latents, batch, grids)
         for index, condition in holding(stream):
             applied = _applied(modality, index, condition, batch.clip_ids, coins)
-            hold = _stack([condition.hold(grid, None) for grid in grids])
-            track = track.holding(hold.to(track.hold) * applied.to(track.hold)[:, None])
+            hold = _hold(modality, condition, grids, batch).to(track.hold)
+            track = track.holding(hold * applied.to(hold)[:, None])
         for index, condition in attaching(stream):
             if bool(_applied(modality, index, condition, WHOLE_BATCH, coins).all()):
                 attached = _attached(modality, condition, grids, batch, scales)
@@ -122,14 +124,14 @@ def _bare(
 
 
 def _grids(
-    modality: Modality, latents: Tensor, batch: Batch, scales: Scales
+    modality: Modality, latents: Tensor, fps: Tensor | None, scales: Scales
 ) -> list[VideoGrid] | list[AudioGrid]:
     if modality == "audio":
         if scales.audio is None:
             raise LtxError("this model has no audio; remove `training_strategy.audio`")
-        return [AudioGrid(latents.shape[2], scales.audio)] * batch.size
+        return [AudioGrid(latents.shape[2], scales.audio)] * len(latents)
     frames, height, width = latents.shape[2:]
-    rates = [24.0] * batch.size if batch.fps is None else [float(rate) for rate in batch.fps]
+    rates = [DEFAULT_FPS] * len(latents) if fps is None else [float(rate) for rate in fps]
     return [VideoGrid(frames, height, width, scales.video, rate) for rate in rates]
 
 
@@ -153,14 +155,9 @@ def _attached(
     batch: Batch,
     scales: Scales,
 ) -> Attachment:
-    (column,) = condition.columns
-    if column not in batch.columns:
-        raise LtxError(
-            f"the dataset has no column {column!r}, which condition {condition.type!r} on {modality} reads; "
-            f"it has {sorted(batch.columns)}"
-        )
-    latents = batch.columns[column]
-    own = _grids(modality, latents, batch, scales)
+    latents = _content(modality, condition, batch)
+    fps = batch.column_fps.get(condition.columns[0], batch.fps)
+    own = _grids(modality, latents, fps, scales)
     tokens = video_tokens(latents) if modality == "video" else audio_tokens(latents)
     pieces = [condition.attach(grid, Content(tokens[i : i + 1], own[i])) for i, grid in enumerate(grids)]
     return Attachment(
@@ -168,5 +165,19 @@ def _attached(
     )
 
 
-def _stack(holds: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(holds)) if holds[0].ndim == 1 else torch.cat(list(holds))
+def _hold(
+    modality: Modality, condition: Condition, grids: Sequence[VideoGrid | AudioGrid], batch: Batch
+) -> Tensor:
+    """`[B, N]`: how strongly the condition holds each sample's tokens."""
+    contents = _content(modality, condition, batch) if condition.columns else [None] * len(grids)
+    return torch.stack([condition.hold(grid, content) for grid, content in zip(grids, contents, strict=True)])
+
+
+def _content(modality: Modality, condition: Condition, batch: Batch) -> Tensor:
+    (column,) = condition.columns
+    if column not in batch.columns:
+        raise LtxError(
+            f"the dataset has no column {column!r}, which condition {condition.type!r} on {modality} reads; "
+            f"it has {sorted(batch.columns)}"
+        )
+    return batch.columns[column]

@@ -101,35 +101,103 @@ class Strategy(BaseModel):
             for modality, stream in self.streams.items()
             for condition in stream.conditions
         )
-        for mode in MODES:
-            if (mode.video, mode.audio) == (video, audio) and mode.needs <= kinds <= mode.needs | mode.may:
-                return mode.name
-        return "custom"
+        found = [mode.name for mode in MODES if mode.fits(video, audio, kinds)]
+        return found[0] if found else "custom"
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A row of the list of modes: roles, the conditions it needs and those it may have beside them."""
+    """A row of the list of modes.
+
+    Attributes:
+        name: the mode's; its config is `configs/<name>_lora.yaml`.
+        video, audio: roles.
+        needs: `modality.condition` that make it this mode.
+        may: those that it may have beside them.
+        audio_optional: whether it is the same mode without audio.
+        summary: what it makes of what.
+    """
 
     name: str
     video: Role
     audio: Role
     needs: frozenset[str] = frozenset()
     may: frozenset[str] = frozenset()
+    audio_optional: bool = False
     summary: str = ""
 
+    def fits(self, video: Role, audio: Role, kinds: frozenset[str]) -> bool:
+        """Whether roles and conditions are this mode's."""
+        roles = {self.audio, Role.ABSENT} if self.audio_optional else {self.audio}
+        return video == self.video and audio in roles and self.needs <= kinds <= self.needs | self.may
+
+
+def _mode(
+    name: str, video: Role, audio: Role, needs: str = "", may: str = "", *, alone: bool = False, summary: str
+) -> Mode:
+    return Mode(name, video, audio, frozenset(needs.split()), frozenset(may.split()), alone, summary)
+
+
+_MADE, _GIVEN, _NONE = Role.GENERATE, Role.GIVEN, Role.ABSENT
+_FIRST = "video.first_frame"
 
 MODES: tuple[Mode, ...] = (
-    Mode("t2v", Role.GENERATE, Role.GENERATE, summary="video and sound from text"),
-    Mode(
-        "v2v_ic",
-        Role.GENERATE,
-        Role.ABSENT,
-        frozenset({"video.reference"}),
-        frozenset({"video.first_frame"}),
-        summary="video from a reference video",
+    _mode("t2v", _MADE, _MADE, alone=True, summary="video and sound from text"),
+    _mode("i2v", _MADE, _MADE, _FIRST, alone=True, summary="video and sound from a first frame"),
+    _mode(
+        "video_extend",
+        _MADE,
+        _MADE,
+        "video.prefix",
+        "audio.prefix",
+        alone=True,
+        summary="what follows a video",
+    ),
+    _mode(
+        "video_suffix",
+        _MADE,
+        _MADE,
+        "video.suffix",
+        f"audio.suffix {_FIRST}",
+        alone=True,
+        summary="what leads to a video",
+    ),
+    _mode("v2v_ic", _MADE, _NONE, "video.reference", _FIRST, summary="video from a reference video"),
+    _mode("a2v", _MADE, _GIVEN, "", _FIRST, summary="video for a given sound"),
+    _mode("v2a", _GIVEN, _MADE, summary="sound for a given video (Foley)"),
+    _mode(
+        "video_inpainting",
+        _MADE,
+        _MADE,
+        "video.mask",
+        f"audio.mask {_FIRST}",
+        alone=True,
+        summary="the masked part of a video",
+    ),
+    _mode(
+        "video_outpainting",
+        _MADE,
+        _MADE,
+        "video.spatial_crop",
+        _FIRST,
+        alone=True,
+        summary="what surrounds a video",
+    ),
+    _mode("t2a", _NONE, _MADE, summary="sound from text"),
+    _mode("audio_extend", _NONE, _MADE, "audio.prefix", summary="what follows a sound"),
+    _mode("audio_suffix", _NONE, _MADE, "audio.suffix", summary="what leads to a sound"),
+    _mode("audio_inpainting", _NONE, _MADE, "audio.mask", summary="the masked part of a sound"),
+    _mode("a2a_ic", _NONE, _MADE, "audio.reference", summary="sound from a reference sound"),
+    _mode(
+        "av2av_ic",
+        _MADE,
+        _MADE,
+        "video.reference audio.reference",
+        _FIRST,
+        summary="video and sound from a reference of each",
     ),
 )
+"""The modes of the quick reference. What fits none of them is "custom", and trains all the same."""
 
 
 def _check_conditions(modality: Modality, stream: Stream) -> None:

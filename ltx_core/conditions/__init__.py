@@ -11,12 +11,28 @@ from pydantic import Field
 
 from ltx_core.conditions.base import Condition
 from ltx_core.conditions.first_frame import FirstFrame
+from ltx_core.conditions.mask import Mask
+from ltx_core.conditions.prefix import Prefix
 from ltx_core.conditions.reference import Reference
+from ltx_core.conditions.spatial_crop import SpatialCrop
+from ltx_core.conditions.suffix import Suffix
 
-CONDITIONS: tuple[type[Condition], ...] = (FirstFrame, Reference)
+CONDITIONS: tuple[type[Condition], ...] = (FirstFrame, Prefix, Suffix, SpatialCrop, Mask, Reference)
 """Every condition that a config can name."""
 
-AnyCondition = Annotated[FirstFrame | Reference, Field(discriminator="type")]
+AnyCondition = Annotated[
+    FirstFrame | Prefix | Suffix | SpatialCrop | Mask | Reference, Field(discriminator="type")
+]
 """What stands in a `conditions:` list of the config."""
 
-__all__ = ["CONDITIONS", "AnyCondition", "Condition", "FirstFrame", "Reference"]
+__all__ = [
+    "CONDITIONS",
+    "AnyCondition",
+    "Condition",
+    "FirstFrame",
+    "Mask",
+    "Prefix",
+    "Reference",
+    "SpatialCrop",
+    "Suffix",
+]

@@ -57,7 +57,7 @@ class Condition(BaseModel):
         return ()
 
     def hold(self, grid: Grid, content: Tensor | None) -> Tensor:
-        """Strength `[N]` or `[B, N]` in [0, 1] with which target tokens are held."""
+        """Strength `[N]` in [0, 1] with which one sample's target tokens are held; `content` is its own."""
         raise TypeError(f"condition {self.type!r} does not hold tokens")
 
     def attach(self, grid: Grid, content: Content) -> Attachment:

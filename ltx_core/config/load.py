@@ -17,6 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from ltx_core.config.root import Config
+from ltx_core.config.samples import FILE_CONDITIONS
 from ltx_core.errors import ConfigError
 
 PATH_FIELDS = (
@@ -28,7 +29,7 @@ PATH_FIELDS = (
     ("dataset", "source"),
 )
 """Where paths stand; they are made absolute when the config is read."""
-FILE_FIELDS = frozenset({"video", "image_or_video"})
+FILE_FIELDS = frozenset(name for condition in FILE_CONDITIONS for name in condition.FILES)
 """Where paths stand in a condition of a sample."""
 
 

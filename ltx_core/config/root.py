@@ -27,7 +27,7 @@ OWN: Mapping[Modality, str] = {"video": "latents", "audio": "audio_latents"}
 """Column of a modality's own latents."""
 EXTRA: Mapping[Modality, frozenset[str]] = {
     "video": frozenset({"reference_latents", "video_masks"}),
-    "audio": frozenset(),
+    "audio": frozenset({"reference_audio_latents", "audio_masks"}),
 }
 """Columns that stages make for a modality's conditions."""
 
@@ -52,22 +52,6 @@ class Config(Section):
     hub: HubSection = HubSection()
     wandb: WandbSection = WandbSection()
     engine: EngineSection = EngineSection()
-
-    @field_validator("training_strategy")
-    @classmethod
-    def _video_only_yet(cls, value: Strategy) -> Strategy:
-        roles = {name: stream.is_generated for name, stream in value.streams.items()}
-        if not roles.get("video", False):
-            raise ValueError(
-                "modes that do not generate video (sound alone, sound for a video) are not there yet; "
-                "use `video: {is_generated: true}`, as configs/t2v_lora.yaml does"
-            )
-        if roles.get("audio") is False:
-            raise ValueError(
-                "modes with given sound (`audio: {is_generated: false}`) are not there yet; generate it, or "
-                "leave `audio` out"
-            )
-        return value
 
     @field_validator("training_strategy")
     @classmethod

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ltx_core.config.samples import SampleSection
 from ltx_core.curation.buckets import Bucket
 from ltx_core.curation.options import CaptionOptions, MaskOptions, ReferenceOptions, SceneOptions
 from ltx_core.diffusion.options import LevelMode, LevelParams
@@ -115,38 +116,6 @@ class FlowMatchingSection(Section):
     shared_sigma: bool = False
 
 
-class FileCondition(Section):
-    """A condition of a sample to generate: what it is and the file that holds its content."""
-
-    type: Literal["reference", "first_frame"]
-    video: Path | None = None
-    image_or_video: Path | None = None
-
-    @model_validator(mode="after")
-    def _has_content(self) -> FileCondition:
-        wanted = "image_or_video" if self.type == "first_frame" else "video"
-        if getattr(self, wanted) is None:
-            raise ValueError(f"a {self.type} condition needs `{wanted}: FILE`")
-        return self
-
-    @property
-    def path(self) -> Path:
-        """The file with the content."""
-        found = self.image_or_video if self.type == "first_frame" else self.video
-        if found is None:
-            raise ValueError(f"a {self.type} condition without a file")
-        return found
-
-
-class SampleSection(Section):
-    """One sample to generate."""
-
-    prompt: str
-    conditions: tuple[FileCondition, ...] = ()
-    video_dims: tuple[int, int, int] | None = None
-    seed: int | None = None
-
-
 class ValidationSection(Section):
     """Samples and held-out loss, during and after training."""
 
@@ -172,6 +141,12 @@ class ValidationSection(Section):
     guidance_rescale: Annotated[float, Field(ge=0, le=1)] = 0.7
     video_modality_guidance_scale: Annotated[float, Field(ge=1)] = 3.0
     audio_modality_guidance_scale: Annotated[float, Field(ge=1)] = 3.0
+    generate_video: bool | None = None
+    """Whether samples have video; None: where the mode has it."""
+    generate_audio: bool | None = None
+    """Whether samples have sound, trained or not; None: where the mode has it."""
+    skip_initial_validation: bool = False
+    """No samples before the first step."""
 
 
 class HubSection(Section):

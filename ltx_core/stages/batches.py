@@ -53,6 +53,13 @@ class Rows:
         """A clip's own frame rate."""
         return self.samples[clip_id].fps
 
+    def column_fps(self, clip_id: str, column: str) -> float:
+        """Frame rate of a column's own content, as its row states it; the clip's where it states none."""
+        sample = self.samples[clip_id]
+        with self._lock:
+            row = self._row(FILLED_BY[column], sample.columns[column])
+        return float(row.columns.get("fps") or sample.fps)
+
     def features(self, clip_id: str) -> dict[str, Tensor]:
         """Text features of a clip's caption."""
         return self._read(Text.name, self.samples[clip_id].columns[TEXT_COLUMN])
@@ -89,14 +96,17 @@ class Rows:
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        if stage not in self._rows:
-            self._rows[stage] = {row.row_key: row for row in self.context.store.rows(stage)}
-        tensors = self.context.store.read(self._rows[stage][key])
+        tensors = self.context.store.read(self._row(stage, key))
         self._cache[key] = tensors
         self._bytes += _size(tensors)
         while self._bytes > CACHE_BYTES and len(self._cache) > 1:
             self._bytes -= _size(self._cache.popitem(last=False)[1])
         return tensors
+
+    def _row(self, stage: str, key: str) -> Row:
+        if stage not in self._rows:
+            self._rows[stage] = {row.row_key: row for row in self.context.store.rows(stage)}
+        return self._rows[stage][key]
 
 
 class Contexts:

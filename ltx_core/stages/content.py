@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ltx_core.assemble import Batch, Coins
 from ltx_core.conditions.base import Modality
-from ltx_core.config.sections import SampleSection
+from ltx_core.config.samples import SampleSection
 from ltx_core.encoding.video import encode_video
 from ltx_core.errors import ConfigError
 from ltx_core.media.decode import frame_times, read_frames
@@ -45,12 +45,13 @@ def condition_columns(
                 f"{context.config.training_strategy.mode} has {', '.join(known) or 'none'}; remove it"
             )
         index, condition = known[stated.type]
+        (path,) = stated.paths.values()
         applied.add(index)
         if condition.attaches:
-            frames = read_fitted(stated.path, dims, context.config.validation.frame_rate)
+            frames = read_fitted(path, dims, context.config.validation.frame_rate)
             columns[condition.columns[0]] = _encode(context, frames)
         elif batch.video is not None:
-            first = read_fitted(stated.path, (dims[0], dims[1], 1), context.config.validation.frame_rate)
+            first = read_fitted(path, (dims[0], dims[1], 1), context.config.validation.frame_rate)
             clean = batch.video.clone()
             clean[:, :, :1] = _encode(context, first)
             batch = replace(batch, video=clean)

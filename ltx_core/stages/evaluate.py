@@ -25,7 +25,12 @@ class Evaluate(Stage):
     def section(self, context: Context) -> dict[str, Any]:
         """Samples with the files of their conditions, levels, guidance; not how often a training measures."""
         config = context.config
-        files = [c.path for sample in config.validation.samples for c in sample.conditions]
+        files = [
+            path
+            for sample in config.validation.samples
+            for condition in sample.conditions
+            for path in condition.paths.values()
+        ]
         return {
             "validation": config.validation.model_dump(mode="json", exclude={"interval"}),
             "files": [digest_file(path) if path.is_file() else "absent" for path in files],

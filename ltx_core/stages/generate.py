@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ltx_core.assemble import Batch, Coins, assemble
 from ltx_core.conditions.base import Modality
-from ltx_core.config.sections import SampleSection
+from ltx_core.config.samples import SampleSection
 from ltx_core.diffusion.levels import schedule
 from ltx_core.geometry.grid import VideoGrid
 from ltx_core.geometry.units import audio_grid, video_grid

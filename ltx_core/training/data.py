@@ -30,6 +30,9 @@ class Samples(Protocol):
     def fps(self, clip_id: str) -> float:
         """A clip's own frame rate."""
 
+    def column_fps(self, clip_id: str, column: str) -> float:
+        """Frame rate of a column's own content: a reference may have fewer frames than its clip."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -64,7 +67,11 @@ class Reader:
             audio_present=present,
             fps=torch.tensor([self.samples.fps(name) for name in ids], dtype=torch.float64),
             columns={column: self._stacked(ids, column) for column in self.columns},
+            column_fps={column: self._rates(ids, column) for column in self.columns},
         )
+
+    def _rates(self, ids: Sequence[str], column: str) -> Tensor:
+        return torch.tensor([self.samples.column_fps(name, column) for name in ids], dtype=torch.float64)
 
     def _audio(self, ids: Sequence[str]) -> tuple[Tensor | None, Tensor | None]:
         if self.audio is None:

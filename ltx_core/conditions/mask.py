@@ -1,0 +1,47 @@
+"""mask: a stored mask says how strongly each token is kept (inpainting); soft values keep in part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ltx_core.conditions.base import Condition, Grid
+from ltx_core.errors import LtxError
+from ltx_core.geometry.grid import VideoGrid
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Mask(Condition):
+    """Hold by the mask in column `mask_dir`: 1 keeps, 0 generates, between them both in proportion."""
+
+    summary: ClassVar[str] = "holds by a stored mask in [0, 1]"
+
+    type: Literal["mask"] = "mask"
+    mask_dir: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column of the masks."""
+        return (self.mask_dir,)
+
+    def hold(self, grid: Grid, content: Tensor | None) -> Tensor:
+        """`[N]`: the mask `[F, H, W]` or `[T]` of one sample, in the order of the tokens.
+
+        Raises:
+            LtxError: when the mask is not on the target's grid or leaves [0, 1].
+        """
+        shape = (grid.frames, grid.height, grid.width) if isinstance(grid, VideoGrid) else (grid.tokens,)
+        if content is None:
+            raise LtxError(f"condition 'mask' has no content: the column {self.mask_dir!r} was not read")
+        if tuple(content.shape) != shape:
+            raise LtxError(
+                f"a mask of {self.mask_dir!r} is {tuple(content.shape)} and its target {shape} in latents: "
+                "a mask has its target's size and length; make it from a file of the target's size"
+            )
+        if bool((content < 0).any() or (content > 1).any()):
+            raise LtxError(
+                f"a mask of {self.mask_dir!r} has values from {float(content.min()):g} to "
+                f"{float(content.max()):g}; they must lie in [0, 1]: 1 keeps, 0 generates"
+            )
+        return content.flatten().float()

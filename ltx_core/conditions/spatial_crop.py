@@ -1,0 +1,66 @@
+"""spatial_crop: a rectangle of the picture is given and what surrounds it generated (outpainting)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import field_validator
+
+from ltx_core.conditions.base import Condition, Grid, Modality
+from ltx_core.geometry.grid import VideoGrid
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Region = tuple[int, int, int, int]
+"""y1, x1, y2, x2 in pixels of the target; the second corner is exclusive."""
+
+
+class SpatialCrop(Condition):
+    """Hold every token that the region covers wholly, in every frame."""
+
+    modalities: ClassVar[tuple[Modality, ...]] = ("video",)
+    summary: ClassVar[str] = "holds the tokens that a rectangle covers wholly, in every frame"
+
+    type: Literal["spatial_crop"] = "spatial_crop"
+    spatial_region: Region
+
+    @field_validator("spatial_region")
+    @classmethod
+    def _ordered(cls, value: Region) -> Region:
+        return ordered_region(value)
+
+    def hold(self, grid: Grid, content: Tensor | None) -> Tensor:
+        """`[N]`: 1 on the cells inside the region."""
+        import torch
+
+        if not isinstance(grid, VideoGrid):
+            raise TypeError("spatial_crop holds tokens of a video grid")
+        rows, columns = region_cells(self.spatial_region, grid)
+        hold = torch.zeros(grid.frames, grid.height, grid.width)
+        hold[:, rows, columns] = 1
+        return hold.flatten()
+
+
+def ordered_region(value: Region) -> Region:
+    """`value` as it is.
+
+    Raises:
+        ValueError: when it is no rectangle.
+    """
+    y1, x1, y2, x2 = value
+    if min(value) < 0 or y1 >= y2 or x1 >= x2:
+        near = (max(0, min(y1, y2)), max(0, min(x1, x2)), max(y1, y2, 1), max(x1, x2, 1))
+        raise ValueError(
+            f"spatial_region {list(value)} is no rectangle: it is [y1, x1, y2, x2] in pixels with "
+            f"0 <= y1 < y2 and 0 <= x1 < x2; nearest: {list(near)}"
+        )
+    return value
+
+
+def region_cells(region: Region, grid: VideoGrid) -> tuple[slice, slice]:
+    """Rows and columns of the latent cells that `region` covers wholly; empty where it covers none."""
+    y1, x1, y2, x2 = region
+    rows = slice(-(-y1 // grid.scale.height), min(y2 // grid.scale.height, grid.height))
+    columns = slice(-(-x1 // grid.scale.width), min(x2 // grid.scale.width, grid.width))
+    return rows, columns
