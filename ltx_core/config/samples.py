@@ -1,4 +1,4 @@
-"""`validation.samples`: what to generate, and the files of its conditions (the public LTX-2 trainer's schema).
+"""`validation.samples`: what to generate, and the files of its conditions (the public LTX-2 trainer's names).
 
 A condition here names files; the conditions of `training_strategy` name dataset columns. Both become the same
 `ltx_core.conditions` (`stages/content.py`). Counts and seconds mean the same as in training.
