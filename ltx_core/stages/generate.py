@@ -57,10 +57,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Generated:
-    """A generated sample: frames uint8 `[F, H, W, 3]`, wave `[2, S]` or None."""
+    """A generated sample.
+
+    Attributes:
+        request: what was asked for.
+        frames: uint8 `[F, H, W, 3]`, generated or as given; None for a sample of sound alone.
+        fps: frames per second, of the sample's length where it has no frames.
+        wave: `[2, S]` in [-1, 1], generated or as given, or None.
+        rate: samples per second of `wave`.
+    """
 
     request: Request
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8] | None
     fps: float
     wave: NDArray[np.float32] | None = None
     rate: int = 0
@@ -111,10 +119,15 @@ def write_samples(folder: Path, generated: Sequence[Generated]) -> list[Path]:
     paths = []
     for found in generated:
         path = folder / f"{found.request.name}.mp4"
+        assert found.frames is not None
         write_video(path, found.frames, found.fps, found.wave, found.rate)
         paths.append(path)
     if generated:
-        strips = [Strip(pick_frames(found.frames, SHEET_FRAMES), found.request.prompt) for found in generated]
+        strips = [
+            Strip(pick_frames(found.frames, SHEET_FRAMES), found.request.prompt)
+            for found in generated
+            if found.frames is not None
+        ]
         write_atomic(folder / SHEET, contact_sheet(strips))
     return paths
 
