@@ -77,3 +77,17 @@ def test_a_killed_parent_leaves_no_server(tmp_path, until):
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.prove
+def test_servers_that_start_at_once_on_a_new_home_all_answer(tmp_path):
+    """Two that made one database at the same time used to fail, one of them."""
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom flows._server import LocalServer\n"
+        "local = LocalServer(Path(sys.argv[1]))\nlocal.wait()\nlocal.close()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(3)]
+    for process in started:
+        _, problem = process.communicate(timeout=300)
+        assert process.returncode == 0, problem
