@@ -31,24 +31,38 @@ def close(found, expected):
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["t2v", "v2v_ic"])
+CASES = ["t2v", "i2v", "video_extend", "v2v_ic", "a2v", "video_inpainting", "t2a", "a2a_ic"]
+CONTENT = ("in.ref_video.", "in.ref_audio.", "in.mask.")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_strategy_case(case):
     tensors, facts = load(case)
     strategy = Strategy(**facts["config"])
     assert strategy.mode == case
-    reference = {
-        k.removeprefix("in.ref_video."): v for k, v in tensors.items() if k.startswith("in.ref_video.")
+    content = {
+        name.removeprefix(start): value
+        for name, value in tensors.items()
+        for start in CONTENT
+        if name.startswith(start)
     }
     batch = Batch(
         clip_ids=("a", "b"),
-        video=tensors["in.video_latents"],
+        video=tensors.get("in.video_latents"),
         audio=tensors.get("in.audio_latents"),
-        fps=torch.full((2,), facts["shapes"]["video"]["fps"]),
-        columns=reference,
+        fps=torch.full((2,), facts["shapes"].get("video", {"fps": 24.0})["fps"]),
+        columns=content,
     )
     total = torch.zeros(2)
     for modality, track in assemble(strategy, batch, SCALES).items():
         patchify = video_tokens if modality == "video" else audio_tokens
+        if not track.generated:
+            assert not track.loss_tokens.any()
+            given, timesteps = corrupt(track, torch.full_like(track.clean, 9.0), torch.zeros(2))
+            close(given, tensors[f"out.{modality}_tokens"])
+            close(timesteps, tensors[f"out.{modality}_timesteps"])
+            close(track.positions, tensors[f"out.{modality}_positions"])
+            continue
         noise = patchify(tensors[f"in.noise_{modality}"])
         attached = track.clean.shape[1] - track.targets
         noise = torch.cat([torch.zeros_like(track.clean[:, :attached]), noise], 1)
