@@ -228,10 +228,17 @@ def _check_columns(strategy: Strategy) -> None:
 
 
 def holding(stream: Stream) -> list[tuple[int, Condition]]:
-    """Conditions that hold tokens, with their index in the list."""
-    return [(i, condition) for i, condition in enumerate(stream.conditions) if not condition.attaches]
+    """Conditions that hold tokens, with the number by which their draws are named."""
+    return [(number, condition) for number, condition in _numbered(stream) if not condition.attaches]
 
 
 def attaching(stream: Stream) -> list[tuple[int, Condition]]:
-    """Conditions that attach tokens, with their index in the list."""
-    return [(i, condition) for i, condition in enumerate(stream.conditions) if condition.attaches]
+    """Conditions that attach tokens, with the number by which their draws are named."""
+    return [(number, condition) for number, condition in _numbered(stream) if condition.attaches]
+
+
+def _numbered(stream: Stream) -> list[tuple[int, Condition]]:
+    """Conditions in the config's order. Numbers do not depend on it, so that reordering changes no draw."""
+    names = [condition.model_dump_json() for condition in stream.conditions]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return [(order.index(place), condition) for place, condition in enumerate(stream.conditions)]
