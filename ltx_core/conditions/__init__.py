@@ -5,7 +5,7 @@ The config's schema, the table in the docs and the property tests derive from `C
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
@@ -20,10 +20,11 @@ from ltx_core.conditions.suffix import Suffix
 CONDITIONS: tuple[type[Condition], ...] = (FirstFrame, Prefix, Suffix, SpatialCrop, Mask, Reference)
 """Every condition that a config can name."""
 
-AnyCondition = Annotated[
-    FirstFrame | Prefix | Suffix | SpatialCrop | Mask | Reference, Field(discriminator="type")
-]
-"""What stands in a `conditions:` list of the config."""
+if TYPE_CHECKING:
+    AnyCondition = Condition
+else:
+    AnyCondition = Annotated[Union[CONDITIONS], Field(discriminator="type")]  # noqa: UP007 - made of the list
+    """What stands in a `conditions:` list of the config."""
 
 __all__ = [
     "CONDITIONS",
