@@ -199,9 +199,10 @@ def sample(config: Config) -> list[Path]:
     from ltx_core.stages.batches import Rows, open_contexts
     from ltx_core.stages.dataset import load_samples
     from ltx_core.stages.folder import LORA, folder_of
-    from ltx_core.stages.generate import generate, write_samples
+    from ltx_core.stages.generate import generate
     from ltx_core.stages.hooks import sample_requests
     from ltx_core.stages.network import open_velocity
+    from ltx_core.stages.samples import write_samples
 
     pipeline = Pipeline(config)
     for chunk in pipeline.plan("text").chunks:  # prompts that are new since the training

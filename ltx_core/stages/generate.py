@@ -1,10 +1,10 @@
-"""Samples: prompts and held-out clips -> frames and sound, with the tracks and conditions of the mode."""
+"""Requests -> frames and sound, with the tracks and conditions that training has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,23 +16,19 @@ from ltx_core.conditions.base import Modality
 from ltx_core.config.samples import SampleSection
 from ltx_core.diffusion.levels import schedule
 from ltx_core.geometry.grid import VideoGrid
-from ltx_core.geometry.units import audio_grid, video_grid
-from ltx_core.media.sheet import Strip, contact_sheet, pick_frames
-from ltx_core.media.write import write_video
 from ltx_core.models.velocity import Velocity
+from ltx_core.modes import Strategy
 from ltx_core.sampling.decode import decode_audio, decode_video
 from ltx_core.sampling.guidance import Guidance
 from ltx_core.sampling.predictor import Predictor
 from ltx_core.sampling.sampler import sample, start_noise
 from ltx_core.stages.batches import Contexts, scales
-from ltx_core.stages.content import condition_columns
+from ltx_core.stages.content import Shown, prepare
 from ltx_core.stages.context import Context
-from ltx_core.store.disk import write_atomic
+from ltx_core.stages.sample_target import Target
 
-BATCH = 8
-"""Samples generated together; their results do not depend on it beyond float rounding."""
-SHEET = "sheet.png"
-SHEET_FRAMES = 9
+BATCH, BATCH_TOKENS = 8, 16384
+"""Most samples, and tokens of theirs, generated together; results depend on it by float rounding alone."""
 Progress = Callable[[int, int], None]
 
 
@@ -46,6 +42,9 @@ class Request:
         seed: of its noise.
         batch: one sample's shapes and condition content.
         coins: which conditions apply; None: all.
+        strategy: roles and conditions; None: those of the training.
+        shown: what of it is shown as it was given.
+        seconds: its duration; None: as long as its latents.
     """
 
     name: str
@@ -53,6 +52,9 @@ class Request:
     seed: int
     batch: Batch
     coins: Coins | None = None
+    strategy: Strategy | None = None
+    shown: Shown = field(default_factory=Shown)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,30 @@ class Generated:
     rate: int = 0
 
 
-def prompt_request(context: Context, name: str, section: SampleSection) -> Request:
-    """The request of a sample that the config states, its conditions' files encoded on the spot."""
+def prompt_request(
+    context: Context, name: str, section: SampleSection, trained: Mapping[str, str] | None = None
+) -> Request:
+    """The request of a stated sample, its conditions' files encoded on the spot.
+
+    Args:
+        context: of the config.
+        name: of its file.
+        section: the sample.
+        trained: metadata of the LoRA, which a reference's scale factors must fit; None: not known.
+    """
     validation = context.config.validation
-    width, height, frames = section.video_dims or validation.video_dims
-    info, fps = context.info, validation.frame_rate
-    grid = video_grid(width, height, frames, fps, info.video_scale)
-    streams = context.config.training_strategy.streams
-    video = torch.zeros(1, info.video_channels, grid.frames, grid.height, grid.width)
-    audio = None
-    if "audio" in streams and info.audio_scale is not None:
-        steps = audio_grid(frames / fps, info.audio_scale).steps
-        audio = torch.zeros(1, info.audio_channels, steps, info.audio_bins)
-    batch = Batch((name,), video if "video" in streams else None, audio, fps=torch.tensor([fps]))
-    batch, coins = condition_columns(context, section, batch, (width, height, frames))
+    target = Target(context, section.prompt, section.video_dims or validation.video_dims, trained)
+    found = prepare(target, section)
     seed = validation.seed if section.seed is None else section.seed
-    return Request(name, section.prompt, seed, batch, coins)
+    return Request(
+        name,
+        section.prompt,
+        seed,
+        found.batch,
+        strategy=found.strategy,
+        shown=found.shown,
+        seconds=target.seconds,
+    )
 
 
 def generate(
@@ -104,7 +114,10 @@ def generate(
     for index, request in enumerate(requests):
         groups.setdefault(_shape(request), []).append(index)
     done: dict[int, Generated] = {}
-    batches = [members[i : i + BATCH] for members in groups.values() for i in range(0, len(members), BATCH)]
+    batches = []
+    for members in groups.values():
+        size = _together(requests[members[0]].batch)
+        batches += [members[start : start + size] for start in range(0, len(members), size)]
     for number, members in enumerate(batches):
         found = _generate(context, velocity, contexts, [requests[index] for index in members])
         done.update(zip(members, found, strict=True))
@@ -113,45 +126,43 @@ def generate(
     return [done[index] for index in range(len(requests))]
 
 
-def write_samples(folder: Path, generated: Sequence[Generated]) -> list[Path]:
-    """Write each sample as MP4 with sound, and one contact sheet of all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for found in generated:
-        path = folder / f"{found.request.name}.mp4"
-        assert found.frames is not None
-        write_video(path, found.frames, found.fps, found.wave, found.rate)
-        paths.append(path)
-    if generated:
-        strips = [
-            Strip(pick_frames(found.frames, SHEET_FRAMES), found.request.prompt)
-            for found in generated
-            if found.frames is not None
-        ]
-        write_atomic(folder / SHEET, contact_sheet(strips))
-    return paths
+def _together(batch: Batch) -> int:
+    """How many samples of this size are generated at once."""
+    tokens = 0
+    for latents, dims in ((batch.video, slice(2, 5)), (batch.audio, slice(2, 3))):
+        tokens += 0 if latents is None else math.prod(latents.shape[dims])
+    return max(1, min(BATCH, BATCH_TOKENS // max(1, tokens)))
 
 
 def _generate(
     context: Context, velocity: Velocity, contexts: Contexts, requests: Sequence[Request]
 ) -> list[Generated]:
-    strategy, device = context.config.training_strategy, context.models.device
+    strategy, device = requests[0].strategy or context.config.training_strategy, context.models.device
     batch = _joined([request.batch for request in requests])
     tracks = {
         modality: track.to(device)
         for modality, track in assemble(strategy, batch, scales(context), requests[0].coins).items()
     }
-    found = [contexts.prompt(request.prompt) for request in requests]
+    prompts = [_context(contexts, request.prompt, tracks) for request in requests]
     validation = context.config.validation
     predictor = Predictor(
         velocity,
-        {modality: torch.cat([one[modality] for one in found]) for modality in tracks},
-        contexts.prompt(validation.negative_prompt),
+        {modality: torch.cat([one[modality] for one in prompts]) for modality in tracks},
+        _context(contexts, validation.negative_prompt, tracks),
         validation.stg_blocks or (context.info.stg_block,),
     )
     noise = start_noise(tracks, [request.seed for request in requests])
     tokens = sample(predictor, tracks, noise, schedule(validation.inference_steps), guidance(context))
-    return list(_decoded(context, requests, batch, tokens))
+    return _decoded(context, requests, tokens)
+
+
+def _context(contexts: Contexts, prompt: str, modalities: Iterable[Modality]) -> dict[Modality, Tensor]:
+    """Text contexts `[1, S, D]` of a prompt, also for a modality that the mode does not train."""
+    found = dict(contexts.prompt(prompt))
+    for modality in modalities:
+        if modality not in found:
+            found[modality] = contexts.connectors.context([contexts.rows.prompt(prompt)], modality)
+    return found
 
 
 def guidance(context: Context) -> dict[Modality, Guidance]:
@@ -174,30 +185,66 @@ def guidance(context: Context) -> dict[Modality, Guidance]:
 
 
 def _decoded(
-    context: Context, requests: Sequence[Request], batch: Batch, tokens: dict[Modality, Tensor]
-) -> Iterator[Generated]:
-    if batch.video is None:
-        raise ValueError("a sample without video cannot be written as a video")
-    frames, height, width = batch.video.shape[2:]
-    fps = [24.0] * batch.size if batch.fps is None else [float(rate) for rate in batch.fps]
-    grid = VideoGrid(frames, height, width, context.info.video_scale, fps[0])
-    pictures = decode_video(context.models.video(), tokens["video"], grid)
-    waves, rate = None, 0
-    if "audio" in tokens:
-        seconds = grid.pixel_frames / fps[0]
-        waves, rate = decode_audio(context.models.audio(), tokens["audio"], seconds)
-    for index, request in enumerate(requests):
-        wave = None if waves is None else waves[index]
-        yield Generated(request, pictures[index], fps[index], wave, rate)
+    context: Context, requests: Sequence[Request], tokens: Mapping[Modality, Tensor]
+) -> list[Generated]:
+    """Tokens as frames and sound; what was given from a file is shown as it was.
+
+    All frames come before all sound: only one autoencoder is loaded at a time.
+    """
+    frames = [_frames(context, request, tokens, index) for index, request in enumerate(requests)]
+    sounds = [_sound(context, request, tokens, index) for index, request in enumerate(requests)]
+    return [
+        Generated(request, shown, _fps(context, request.batch), *sound)
+        for request, shown, sound in zip(requests, frames, sounds, strict=True)
+    ]
+
+
+def _frames(
+    context: Context, request: Request, tokens: Mapping[Modality, Tensor], index: int
+) -> NDArray[np.uint8] | None:
+    batch = request.batch
+    if request.shown.frames is not None or "video" not in tokens or batch.video is None:
+        return request.shown.frames
+    found = tokens["video"][index : index + 1]
+    shown: NDArray[np.uint8] = decode_video(context.models.video(), found, _grid(context, batch.video))[0]
+    return shown
+
+
+def _sound(
+    context: Context, request: Request, tokens: Mapping[Modality, Tensor], index: int
+) -> tuple[NDArray[np.float32] | None, int]:
+    shown, scale = request.shown, context.info.audio_scale
+    if shown.wave is not None or "audio" not in tokens or scale is None:
+        return shown.wave, shown.rate
+    found = tokens["audio"][index : index + 1]
+    seconds = request.seconds
+    if seconds is None and request.batch.video is not None:
+        seconds = _grid(context, request.batch.video).pixel_frames / _fps(context, request.batch)
+    waves, rate = decode_audio(
+        context.models.audio(), found, seconds or found.shape[1] / scale.latents_per_second
+    )
+    return waves[0], rate
+
+
+def _grid(context: Context, latents: Tensor) -> VideoGrid:
+    frames, height, width = latents.shape[2:]
+    return VideoGrid(frames, height, width, context.info.video_scale)
+
+
+def _fps(context: Context, batch: Batch) -> float:
+    return context.config.validation.frame_rate if batch.fps is None else float(batch.fps[0])
 
 
 def _shape(request: Request) -> tuple[object, ...]:
+    """What must be equal for samples to be generated together."""
     batch = request.batch
     video = None if batch.video is None else tuple(batch.video.shape)
     audio = None if batch.audio is None else tuple(batch.audio.shape)
     columns = tuple((name, tuple(value.shape)) for name, value in sorted(batch.columns.items()))
+    rates = tuple((name, float(value[0])) for name, value in sorted(batch.column_fps.items()))
     fps = None if batch.fps is None else float(batch.fps[0])
-    return (video, audio, columns, fps, None if request.coins is None else id(request.coins))
+    coins = None if request.coins is None else id(request.coins)
+    return (request.strategy, video, audio, columns, rates, fps, coins)
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:
@@ -214,4 +261,7 @@ def _joined(batches: Sequence[Batch]) -> Batch:
         audio_present=None,
         fps=cat([batch.fps for batch in batches]),
         columns={name: torch.cat([batch.columns[name] for batch in batches]) for name in first.columns},
+        column_fps={
+            name: torch.cat([batch.column_fps[name] for batch in batches]) for name in first.column_fps
+        },
     )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from ltx_core.assemble import Batch, Coins, assemble
+from ltx_core.config.roles import clip_roles, wanted_modalities, with_roles
 from ltx_core.diffusion.track import Track
 from ltx_core.evaluation.heldout import heldout_loss, midpoint_levels, with_model
 from ltx_core.evaluation.rows import LossRow, mean_loss
+from ltx_core.geometry.units import video_grid
 from ltx_core.models.velocity import Velocity
+from ltx_core.modes import Strategy
 from ltx_core.stages.batches import Contexts, Rows, scales
 from ltx_core.stages.context import Context
-from ltx_core.stages.generate import SHEET, Request, generate, prompt_request, write_samples
+from ltx_core.stages.generate import Request, generate, prompt_request
+from ltx_core.stages.samples import SHEET, write_samples
 from ltx_core.store.dataset import Sample
 from ltx_core.training.plan import Hook
 
@@ -22,7 +29,10 @@ HELDOUT_BATCH = 8
 def make_hooks(
     context: Context, folder: Path, rows: Rows, velocity: Velocity, contexts: Contexts
 ) -> list[Hook]:
-    """Held-out loss at the start, at every interval and at the end; samples at every interval."""
+    """Held-out loss at the start, at every interval and at the end; samples at every interval.
+
+    Samples before the first step are made where the config states its own and does not skip them.
+    """
     every, steps = context.config.validation.interval, context.config.optimization.steps
     clips = heldout_clips(rows)
 
@@ -35,10 +45,14 @@ def make_hooks(
         target = folder / "samples" / f"step_{step:06d}"
         if step == steps or (target / SHEET).exists():
             return
-        write_samples(target, generate(context, velocity, contexts, sample_requests(context, rows)))
+        # Files are encoded once, not at every interval.
+        requests = context.memo("sample requests", lambda: sample_requests(context, rows))
+        write_samples(target, generate(context, velocity, contexts, requests))
 
     hooks = [Hook(measure, every, at_start=True, at_end=True)] if clips else []
-    return [*hooks, Hook(draw, every)]
+    validation = context.config.validation
+    first = bool(validation.samples) and not validation.skip_initial_validation
+    return [*hooks, Hook(draw, every, at_start=first)]
 
 
 def heldout_clips(rows: Rows) -> list[Sample]:
@@ -88,12 +102,18 @@ def heldout_batches(rows: Rows, clips: Sequence[Sample]) -> list[Batch]:
     ]
 
 
-def sample_requests(context: Context, rows: Rows) -> list[Request]:
-    """The samples that the config states, else the captions (and references) of some held-out clips."""
+def sample_requests(context: Context, rows: Rows, trained: Mapping[str, str] | None = None) -> list[Request]:
+    """The samples that the config states, else the captions and the conditions' content of some clips.
+
+    Args:
+        context: of the config.
+        rows: the dataset.
+        trained: metadata of the LoRA, which a reference's scale factors must fit; None: not known.
+    """
     validation = context.config.validation
     if validation.samples:
         return [
-            prompt_request(context, f"{number:02d}", section)
+            prompt_request(context, f"{number:02d}", section, trained)
             for number, section in enumerate(validation.samples, 1)
         ]
     clips = heldout_clips(rows) or list(rows.samples.values())
@@ -102,8 +122,39 @@ def sample_requests(context: Context, rows: Rows) -> list[Request]:
 
 def clip_requests(rows: Rows, clips: Sequence[Sample], seed: int) -> list[Request]:
     """One request per clip: its caption, its shape, its conditions' content; one seed for all."""
+    config = rows.context.config
+    roles = clip_roles(config.training_strategy, wanted_modalities(config.validation))
+    strategy = with_roles(config.training_strategy, roles)
     reader = rows.reader()
     return [
-        Request(f"{number:02d}", clip.caption, seed, reader([clip.clip_id]))
+        Request(
+            f"{number:02d}",
+            clip.caption,
+            seed,
+            _with_modalities(rows, clip, reader([clip.clip_id]), strategy),
+            strategy=strategy,
+            seconds=clip.duration,
+        )
         for number, clip in enumerate(clips, 1)
     ]
+
+
+def _with_modalities(rows: Rows, clip: Sample, batch: Batch, strategy: Strategy) -> Batch:
+    """The batch with the strategy's modalities: zeros for one that the dataset does not have."""
+    info, validation = rows.context.info, rows.context.config.validation
+    video, audio = batch.video, batch.audio
+    if strategy.video is not None and video is None:
+        width, height, _ = validation.video_dims
+        frames = (
+            round(clip.duration * validation.frame_rate / info.video_scale.time) * info.video_scale.time + 1
+        )
+        grid = video_grid(width, height, frames, validation.frame_rate, info.video_scale)
+        video = torch.zeros(1, info.video_channels, grid.frames, grid.height, grid.width)
+    if strategy.audio is not None and audio is None:
+        audio = torch.zeros(1, *rows.audio_shape(clip.clip_id))
+    return replace(
+        batch,
+        video=None if strategy.video is None else video,
+        audio=None if strategy.audio is None else audio,
+        audio_present=None,
+    )

@@ -25,7 +25,7 @@ from ltx_core.stages.batches import Contexts, Rows, open_contexts
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.folder import LORA
-from ltx_core.stages.generate import Generated, Request, generate, write_samples
+from ltx_core.stages.generate import Generated, Request, generate
 from ltx_core.stages.hooks import (
     batches_loss,
     clip_requests,
@@ -37,6 +37,7 @@ from ltx_core.stages.hooks import (
 from ltx_core.stages.network import open_velocity
 from ltx_core.stages.references import VIDEO
 from ltx_core.stages.report import Measured
+from ltx_core.stages.samples import write_samples
 from ltx_core.store.dataset import Sample
 
 

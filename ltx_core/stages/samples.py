@@ -1,0 +1,76 @@
+"""Samples as files: a video with its sound, a sound alone, and a contact sheet of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ltx_core.media.sheet import Strip, contact_sheet, pick_frames
+from ltx_core.media.spectrogram import spectrogram
+from ltx_core.media.wav import wav_bytes
+from ltx_core.media.write import write_video
+from ltx_core.stages.generate import Generated
+from ltx_core.stages.sample_media import Frames
+from ltx_core.store.disk import write_atomic
+
+SHEET = "sheet.png"
+SHEET_FRAMES = 9
+SHEET_LONGEST = 128
+
+
+def write_samples(folder: Path, generated: Sequence[Generated]) -> list[Path]:
+    """Write each sample, and one contact sheet of all; returns the paths of the samples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [write_sample(folder, found) for found in generated]
+    if generated:
+        strips = [strip_of(found, found.request.prompt) for found in generated]
+        write_atomic(folder / SHEET, contact_sheet(strips, SHEET_LONGEST))
+    return paths
+
+
+def write_sample(folder: Path, found: Generated) -> Path:
+    """Write `<name>.mp4`, or `<name>.wav` where there is no picture; sounds of references lie beside it."""
+    shown, name = found.request.shown, found.request.name
+    for number, sound in enumerate(shown.sounds, 1):
+        write_atomic(folder / f"{name}.reference{number}.wav", wav_bytes(sound, shown.rate))
+    if found.frames is None:
+        if found.wave is None:
+            raise ValueError(f"sample {name} has neither frames nor sound")
+        path = folder / f"{name}.wav"
+        write_atomic(path, wav_bytes(found.wave, found.rate))
+        return path
+    path = folder / f"{name}.mp4"
+    write_video(path, shown_frames(found, found.frames), found.fps, found.wave, found.rate)
+    return path
+
+
+def shown_frames(found: Generated, frames: Frames) -> Frames:
+    """The frames of a sample, with its references to the left of them where they are asked for."""
+    return side_by_side([*found.request.shown.beside, frames])
+
+
+def side_by_side(clips: Sequence[Frames]) -> Frames:
+    """Clips `[F, H, W, 3]` in one picture, scaled to the height and the length of the last one."""
+    import cv2
+
+    last = clips[-1]
+    count, height = last.shape[:2]
+    fitted = []
+    for clip in clips[:-1]:
+        width = max(2, round(clip.shape[2] * height / clip.shape[1] / 2) * 2)
+        grown = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_LANCZOS4) for frame in clip]
+        # A reference of fewer frames lasts as long: each of its frames stays until the next.
+        at = np.arange(count) * (len(clip) - 1) // max(1, count - 1)
+        fitted.append(np.stack(grown)[at])
+    return np.ascontiguousarray(np.concatenate([*fitted, last], axis=2))
+
+
+def strip_of(found: Generated, label: str, frames: int = SHEET_FRAMES) -> Strip:
+    """A sample's row of a contact sheet: frames of its video, or the spectrogram of its sound."""
+    if found.frames is not None:
+        return Strip(pick_frames(shown_frames(found, found.frames), frames), label)
+    if found.wave is None:
+        raise ValueError(f"sample {found.request.name} has neither frames nor sound")
+    return Strip([spectrogram(found.wave, found.rate, width=3 * SHEET_LONGEST)], label)
