@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ltx_core.models.info import ModelError, ModelInfo
-from ltx_core.models.names import modality_of, to_diffusers
+from ltx_core.models.names import runs_with, to_diffusers
 from ltx_core.models.options import LoraOptions
 
 INDEX_SUFFIX = ".safetensors.index.json"
@@ -24,8 +24,9 @@ def weight_shapes(info: ModelInfo, component: str) -> Mapping[str, tuple[int, ..
     Raises:
         ModelError: when a file is damaged.
     """
-    folder = info.path / component
-    stamps = [(path, path.stat().st_size, path.stat().st_mtime_ns) for path in _files(folder)]
+    stamps = [
+        (path, path.stat().st_size, path.stat().st_mtime_ns) for path in weight_files(info.path / component)
+    ]
     return {name: shape for stamp in stamps for name, shape in _shapes(*stamp).items()}
 
 
@@ -38,21 +39,26 @@ def parameter_count(info: ModelInfo, component: str) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
 
 
+def transformer_parameter_count(info: ModelInfo, modalities: Collection[str]) -> int:
+    """Numbers in the transformer's weights that are loaded for these modalities."""
+    shapes = weight_shapes(info, "transformer").items()
+    return sum(math.prod(shape) for name, shape in shapes if runs_with(name, modalities))
+
+
 def lora_parameter_count(info: ModelInfo, options: LoraOptions, modalities: Collection[str]) -> int:
     """Trainable numbers that `lora.add_lora` would add: rank x (inputs + outputs) of each layer."""
-    running = {*modalities, "cross"} if len(set(modalities)) > 1 else set(modalities)
     targets = [to_diffusers(target) for target in options.target_modules]
     total = 0
     for name, shape in weight_shapes(info, "transformer").items():
         module, _, kind = name.rpartition(".")
-        linear = kind == "weight" and len(shape) == 2 and modality_of(module) in running
+        linear = kind == "weight" and len(shape) == 2 and runs_with(module, modalities)
         if linear and any(module == target or module.endswith("." + target) for target in targets):
             total += options.rank * sum(shape)
     return total
 
 
-def _files(folder: Path) -> list[Path]:
-    """The weights that are loaded: the files of the index where there is one, else all."""
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a component that are loaded: those of the index where there is one, else all."""
     for index in sorted(folder.glob(f"*{INDEX_SUFFIX}")):
         names = json.loads(index.read_bytes()).get("weight_map", {}).values()
         return sorted({folder / name for name in names if (folder / name).is_file()})

@@ -164,15 +164,23 @@ def _transformer_config(folder: Path) -> dict[str, Any]:
 
 
 def _config(folder: Path, component: str, name: str = "config.json") -> dict[str, Any]:
-    path = folder / component / name
+    return read_config(folder / component / name)
+
+
+def read_config(path: Path, advice: str = GET_ONE) -> dict[str, Any]:
+    """The JSON object in a component's config file.
+
+    Raises:
+        ModelError: when it is missing or no JSON object, with what to do.
+    """
     if not path.is_file():
-        raise ModelError(f"{path} is missing; found {_listing(path.parent)}. {GET_ONE}")
+        raise ModelError(f"{path} is missing; found {_listing(path.parent)}. {advice}")
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON ({error}). {GET_ONE}") from error
+        raise ModelError(f"{path} cannot be read as JSON ({error}). {advice}") from error
     if not isinstance(value, dict):
-        raise ModelError(f"{path} holds a {type(value).__name__}; it must be a JSON object. {GET_ONE}")
+        raise ModelError(f"{path} holds a {type(value).__name__}; it must be a JSON object. {advice}")
     return value
 
 

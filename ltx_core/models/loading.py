@@ -59,7 +59,7 @@ def load_module(info: ModelInfo, component: str, cls: Any, dtype: torch.dtype) -
             )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"{folder} cannot be loaded as {cls.__name__}: {_first_line(error)}. {GET_ONE}"
+            f"{folder} cannot be loaded as {cls.__name__}: {first_line(error)}. {GET_ONE}"
         ) from error
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         names = sorted(str(name) for name in report.get(problem) or ())
@@ -85,8 +85,9 @@ def load_tokenizer(info: ModelInfo) -> Any:
         with quiet():
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} cannot be loaded: {_first_line(error)}. {GET_ONE}") from error
+        raise ModelError(f"{folder} cannot be loaded: {first_line(error)}. {GET_ONE}") from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Kind and first line of an error, to stand within a sentence."""
     return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")

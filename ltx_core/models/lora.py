@@ -15,6 +15,7 @@ import logging
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from ltx_core.models.info import ModelError
 from ltx_core.models.lora_file import PREFIX, LoraFile, pack, read_lora
-from ltx_core.models.names import modality_of, to_diffusers, to_original
+from ltx_core.models.names import BOTH, runs_with, to_diffusers, to_original
 from ltx_core.models.options import LoraOptions
 from ltx_core.store.disk import write_atomic
 
@@ -33,7 +34,6 @@ MARK = "alpha_in_weights"
 """Metadata key that says that alpha / rank is within B."""
 ADAPTER = "default"
 """Name of the adapter inside peft."""
-BOTH = ("video", "audio")
 
 
 def add_lora(
@@ -73,28 +73,31 @@ def find_targets(
     """Names of the linear layers that `targets` mean and that run with `modalities`.
 
     Raises:
-        ModelError: when a target matches no linear layer.
+        ModelError: when a target matches none of them, whether or not the model holds the layers of another
+            modality: what a config means does not depend on what is loaded beside.
     """
-    running = {*modalities, "cross"} if set(modalities) == set(BOTH) else set(modalities)
     linear = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
+    running = [name for name in linear if runs_with(name, modalities)]
     found: set[str] = set()
     for target in targets:
         wanted = to_diffusers(target)
-        matches = {name for name in linear if name == wanted or name.endswith("." + wanted)}
+        matches = {name for name in running if name == wanted or name.endswith("." + wanted)}
         if not matches:
-            raise ModelError(
-                f"lora.target_modules: {target!r} matches no linear layer of the transformer; use the name "
-                f"of a layer or its end, such as to_k (every attention), attn1.to_k (the video's self "
-                f"attention), audio_ff.net.2 (the audio's feed-forward)"
-            )
+            raise ModelError(_no_match(target, running, modalities))
         found |= matches
-    running_targets = sorted(name for name in found if modality_of(name) in running)
-    if not running_targets:
-        raise ModelError(
-            f"lora.target_modules {', '.join(targets)} match no layer that runs with {', '.join(modalities)} "
-            f"alone; name layers of that modality"
-        )
-    return running_targets
+    return sorted(found)
+
+
+def _no_match(target: str, running: Collection[str], modalities: Collection[str]) -> str:
+    """Why a target is refused, with the names nearest to it."""
+    parts = [to_original(name).split(".") for name in running]
+    ends = {".".join(p[-depth:]) for p in parts for depth in (1, 2, 3) if not p[-depth:][0].isdigit()}
+    near = get_close_matches(to_original(target), sorted(ends), n=3, cutoff=0.5) or ["to_k", "to_out.0"]
+    which = "" if len(modalities) > 1 else f" that runs with {' and '.join(modalities)} alone"
+    return (
+        f"lora.target_modules: {target!r} matches no linear layer of the transformer{which}; use the name of "
+        f"a layer or its end: {', '.join(near)}"
+    )
 
 
 def lora_state(transformer: nn.Module) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +11,8 @@ import torch
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.info import GET_ONE, ModelError, ModelInfo
 from ltx_core.models.loading import load_module, load_tokenizer
+from ltx_core.models.names import BOTH, runs_with
+from ltx_core.models.partial import load_part
 from ltx_core.models.text import Connectors, TextCodec
 
 Device = torch.device | str
@@ -17,8 +21,7 @@ PROJECTIONS = ("text_proj_in", "video_text_proj_in", "audio_text_proj_in")
 """Modules of the connectors that the text stage uses."""
 VOCODERS = ("LTX2Vocoder", "LTX2VocoderWithBWE")
 """Vocoder classes of diffusers that LTX-2 models come with."""
-BLOCKS = ("video_connector", "audio_connector")
-"""Modules of the connectors that training and sampling use."""
+TRAIN_AGAIN = "Train it again, or give another one."
 
 
 def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> VideoCodec:
@@ -77,37 +80,63 @@ def load_text(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torc
         )
     inner = load_module(info, "text_encoder", cls, dtype).model
     encoder = getattr(inner, "language_model", inner)
-    projections = _connectors(info, dtype, without=BLOCKS)
-    return TextCodec(tokenizer, encoder.to(device), projections.to(device), info.text_tokens)
+    projections = _connectors(info, device, dtype, PROJECTIONS)
+    return TextCodec(tokenizer, encoder.to(device), projections, info.text_tokens)
 
 
 def load_connectors(
-    info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32
+    info: ModelInfo,
+    device: Device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    modalities: Collection[str] = BOTH,
 ) -> Connectors:
-    """The connectors on `device`, without their projections.
+    """The connectors of some modalities on `device`, without their projections.
 
     Raises:
         ModelError: when they are missing or damaged.
     """
-    return Connectors(_connectors(info, dtype, without=PROJECTIONS).to(device), info.context_tokens)
+    parts = [f"{modality}_connector" for modality in modalities]
+    return Connectors(_connectors(info, device, dtype, parts), info.context_tokens)
 
 
-def load_transformer(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> Any:
+def load_transformer(
+    info: ModelInfo,
+    device: Device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    modalities: Collection[str] = BOTH,
+    folder: Path | None = None,
+) -> Any:
     """The frozen transformer (`LTX2VideoTransformer3DModel`) on `device`.
+
+    Args:
+        info: the model.
+        device: where the weights shall lie.
+        dtype: of the weights.
+        modalities: streams that will run; layers that would never run are neither made nor read, the
+            audio-video attentions among them where one modality is absent.
+        folder: with a transformer in place of the model's own, as full training writes it.
 
     Raises:
         ModelError: when it is missing or damaged.
     """
     from diffusers import LTX2VideoTransformer3DModel
 
-    return load_module(info, "transformer", LTX2VideoTransformer3DModel, dtype).to(device)
+    if folder is None:
+        info.require("transformer")
+    return load_part(
+        folder or info.path / "transformer",
+        LTX2VideoTransformer3DModel,
+        device,
+        dtype,
+        lambda name: runs_with(name, modalities),
+        GET_ONE if folder is None else TRAIN_AGAIN,
+    )
 
 
-def _connectors(info: ModelInfo, dtype: torch.dtype, without: tuple[str, ...]) -> Any:
+def _connectors(info: ModelInfo, device: Device, dtype: torch.dtype, parts: Collection[str]) -> Any:
     from diffusers.pipelines.ltx2 import LTX2TextConnectors
 
-    module = load_module(info, "connectors", LTX2TextConnectors, dtype)
-    for name in without:
-        if hasattr(module, name):
-            delattr(module, name)
-    return module
+    info.require("connectors")
+    return load_part(
+        info.path / "connectors", LTX2TextConnectors, device, dtype, lambda name: name.split(".")[0] in parts
+    )

@@ -6,6 +6,8 @@ list of the LTX-2 checkpoints and diffusers' converters.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 ORIGINAL_TO_DIFFUSERS = {
     "patchify_proj": "proj_in",
     "audio_patchify_proj": "audio_proj_in",
@@ -39,9 +41,14 @@ CROSS = frozenset(
         "av_cross_attn_audio_v2a_gate",
         "video_a2v_cross_attn_scale_shift_table",
         "audio_a2v_cross_attn_scale_shift_table",
+        "cross_attn_rope",
+        "cross_attn_audio_rope",
     )
 )
 """Components of the names of modules that serve the audio-video attentions."""
+
+
+BOTH = ("video", "audio")
 
 
 def to_diffusers(name: str) -> str:
@@ -63,3 +70,9 @@ def modality_of(name: str) -> str:
     if any(part in CROSS for part in parts):
         return "cross"
     return "audio" if any(part.startswith("audio_") for part in parts) else "video"
+
+
+def runs_with(name: str, modalities: Collection[str]) -> bool:
+    """Whether a module or parameter of diffusers' transformer takes part when these streams are there."""
+    served = modality_of(name)
+    return set(BOTH) <= set(modalities) if served == "cross" else served in modalities

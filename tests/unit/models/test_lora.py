@@ -23,10 +23,12 @@ from ltx_core.models.lora import (
 )
 from ltx_core.models.lora_file import read_lora
 from ltx_core.models.ltx2 import load_transformer
+from ltx_core.models.names import BOTH
 from ltx_core.models.options import LoraOptions
 
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "data" / "model"
+INFO = ModelInfo.read(MODEL)
 GOLDEN = ROOT / "tests" / "golden" / "data"
 EVERYWHERE = LoraOptions(
     rank=4, alpha=12, target_modules=("to_k", "to_q", "to_v", "to_out.0", "ff.net.2", "audio_patchify_proj")
@@ -54,10 +56,22 @@ def test_targets_mean_what_they_say(transformer):
     for modality, count in (("video", 2), ("audio", 2)):
         names = find_targets(model, ["to_k"], [modality])
         assert len(names) == 2 * count and all(("audio" in n) == (modality == "audio") for n in names)
-    with pytest.raises(ModelError, match="'wrong' matches no linear layer"):
-        find_targets(model, ["to_k", "wrong"])
-    with pytest.raises(ModelError, match="no layer that runs with video alone"):
-        find_targets(model, ["audio_ff.net.2"], ["video"])
+
+
+@pytest.mark.parametrize(
+    ("target", "modalities", "message"),
+    [
+        ("to_kk", BOTH, r"'to_kk' matches no linear layer of the transformer; .*: to_k, to_v, to_q$"),
+        ("patchify", ["audio"], r"that runs with audio alone; .*: audio_patchify_proj$"),
+        ("audio_ff.net.2", ["video"], r"that runs with video alone; .*: ff\.net\.2"),
+        ("attn1.to_q", ["audio"], r"that runs with audio alone; .*: audio_attn1\.to_q"),
+        ("audio_to_video_attn.to_k", ["video"], r"that runs with video alone"),
+    ],
+)
+def test_a_target_that_means_no_running_layer_is_refused_with_the_nearest(target, modalities, message):
+    for model in (load_transformer(INFO), load_transformer(INFO, modalities=modalities)):
+        with pytest.raises(ModelError, match=message):
+            find_targets(model, ["to_k", target], modalities)
 
 
 def test_adapters_start_from_their_seed_and_change_nothing(transformer, streams):

@@ -10,7 +10,12 @@ import pytest
 
 from ltx_core.config.load import load
 from ltx_core.errors import ConfigError
-from ltx_core.models.headers import lora_parameter_count, parameter_count, weight_shapes
+from ltx_core.models.headers import (
+    lora_parameter_count,
+    parameter_count,
+    transformer_parameter_count,
+    weight_shapes,
+)
 from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.models.options import LoraOptions
 from ltx_core.run import Pipeline
@@ -46,17 +51,24 @@ def compute(pipeline, *stages):
             pipeline.compute(stage, chunk)
 
 
-@pytest.mark.parametrize("modalities", [("video", "audio"), ("video",), ("audio",)])
 @pytest.mark.parametrize(
-    "targets", [("to_k", "to_out.0"), ("attn1.to_q", "audio_attn1.to_q", "patchify_proj")]
+    ("targets", "modalities"),
+    [
+        (("to_k", "to_out.0"), ("video", "audio")),
+        (("to_k", "to_out.0"), ("video",)),
+        (("to_k", "to_out.0"), ("audio",)),
+        (("attn1.to_q", "audio_attn1.to_q", "patchify_proj"), ("video", "audio")),
+        (("attn1.to_q", "patchify_proj"), ("video",)),
+        (("audio_attn1.to_q", "audio_patchify_proj"), ("audio",)),
+    ],
 )
-def test_lora_parameters_are_those_of_the_real_adapters(targets, modalities):
+def test_parameters_are_those_of_the_real_part_and_its_adapters(targets, modalities):
     from ltx_core.models.lora import add_lora
     from ltx_core.models.ltx2 import load_transformer
 
     options = LoraOptions(rank=5, target_modules=targets)
-    transformer = load_transformer(INFO)
-    assert parameter_count(INFO, "transformer") == sum(p.numel() for p in transformer.parameters())
+    transformer = load_transformer(INFO, modalities=modalities)
+    assert transformer_parameter_count(INFO, modalities) == sum(p.numel() for p in transformer.parameters())
     added = add_lora(transformer, options, 0, modalities)
     assert lora_parameter_count(INFO, options, modalities) == sum(p.numel() for p in added)
 
