@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from ltx_core.curation.sidecar import decode_text
 from ltx_core.errors import LtxError
 
 FILE_COLUMNS = ("video", "audio", "reference_video", "reference_audio", "video_mask", "audio_mask")
+FURTHER = "reference_video"
+"""What further file columns begin with: `reference_video_2` is a second reference."""
 TEXT_COLUMNS = ("caption", "split")
 LEGACY = {
     "media_path": "video",
@@ -36,7 +38,8 @@ class TableError(LtxError):
 class TableRow:
     """One row: paths are absolute or relative to the dataset file's folder, already joined.
 
-    `line` is the row's number, from 1; a column that is missing or empty is None.
+    `line` is the row's number, from 1; a column that is missing or empty is None. `files` holds every file
+    of the row by its column, further references among them.
     """
 
     line: int
@@ -48,6 +51,12 @@ class TableRow:
     video_mask: Path | None = None
     audio_mask: Path | None = None
     split: str | None = None
+    files: Mapping[str, Path] = field(default_factory=dict, hash=False)
+
+    @property
+    def main(self) -> str:
+        """Column of the file that clips are cut from: the video, or the sound where there is no video."""
+        return "audio" if self.video is None else "video"
 
 
 def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> list[TableRow]:
@@ -55,7 +64,7 @@ def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> li
 
     Args:
         path: a `.csv`, `.json` (list of objects), `.jsonl` or `.parquet` file.
-        needed: columns that must be there (values may be empty, but for `video`).
+        needed: columns that must be there (values may be empty, but each row names a video or a sound).
 
     Raises:
         TableError: unreadable, malformed, without rows, or without a needed column.
@@ -77,11 +86,13 @@ def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> li
 def _check_columns(path: Path, rows: list[tuple[int, dict[str, Any]]], needed: tuple[str, ...]) -> None:
     found = list(dict.fromkeys(name for _, row in rows for name in row))
     missing = [name for name in needed if name not in found]
-    if missing:
-        names = ", ".join(f"`{name}`" for name in missing)
+    names = ", ".join(f"`{name}`" for name in missing)
+    if "video" not in found and "audio" not in found and not missing:
+        names = "`video` or `audio`"
+    if names:
         raise TableError(
             f"{path} has no column {names}; found: {', '.join(found) or 'none'}. A dataset file needs "
-            f"the columns {', '.join(needed)}: rename or add it (cells of `caption` may be empty)"
+            f"the columns {', '.join(needed) or names}: rename or add it (cells of `caption` may be empty)"
         )
 
 
@@ -100,19 +111,27 @@ def _renamed(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]:
 
 def _row(path: Path, number: int, values: Mapping[str, Any]) -> TableRow:
     fields: dict[str, Any] = {}
-    for name in (*FILE_COLUMNS, *TEXT_COLUMNS):
-        value = values.get(name)
-        if value is None or value == "":
+    files: dict[str, Path] = {}
+    for name, value in values.items():
+        if not _is_known(name) or value is None or value == "":
             continue
         if not isinstance(value, str):
             raise TableError(f"{path}, row {number}: `{name}` is {value!r}; it must be text")
-        if name in FILE_COLUMNS:
-            fields[name] = path.parent / value.strip()
-        else:
+        if name in TEXT_COLUMNS:
             fields[name] = value
-    if "video" not in fields and "audio" not in fields:
-        raise TableError(f"{path}, row {number}: `video` is empty; every row must name a file")
-    return TableRow(number, **fields)
+        else:
+            files[name] = path.parent / value.strip()
+    if "video" not in files and "audio" not in files:
+        raise TableError(
+            f"{path}, row {number}: `video` is empty and so is `audio`; every row must name a file"
+        )
+    fields |= {name: files[name] for name in FILE_COLUMNS if name in files}
+    return TableRow(number, **fields, files=files)
+
+
+def _is_known(name: str) -> bool:
+    """Whether a column is read: those of the list, and further references."""
+    return name in FILE_COLUMNS or name in TEXT_COLUMNS or name.startswith(FURTHER)
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -175,8 +194,8 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         table = pyarrow.parquet.ParquetFile(path).read()
     except pyarrow.ArrowException as error:
         raise TableError(f"{path} is no Parquet file: {error}") from error
-    known = {*FILE_COLUMNS, *TEXT_COLUMNS, *LEGACY}
-    unknown = [name for name in table.column_names if name.strip() not in known]
+    names = {name: name.strip() for name in table.column_names}
+    unknown = [name for name, plain in names.items() if plain not in LEGACY and not _is_known(plain)]
     table = table.drop_columns(unknown) if len(unknown) < table.num_columns else table
     for number, row in enumerate(table.to_pylist(), start=1):
         yield number, {**dict.fromkeys(unknown), **row}

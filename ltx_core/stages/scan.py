@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ltx_core.curation.table import TableRow, read_table
@@ -21,12 +21,37 @@ TABLE_SUFFIXES = {".csv", ".json", ".jsonl", ".parquet"}
 BESIDE_SUFFIXES = {".txt", ".md", ".srt", ".vtt", ".yaml", ".yml", ".log"} | TABLE_SUFFIXES
 """Files that stand beside media: captions, notes, tables. Every other file is taken for media."""
 
-Known = Mapping[tuple[str | int, ...], str]
+Known = dict[tuple[str | int, ...], str]
 """(path, size, mtime) -> digest."""
 
 LARGE = 16 << 20
 """Bytes from which on a file is not read while the cache is locked: another run would give up waiting for it,
 and a kill would lose what was read before."""
+
+
+@dataclass(frozen=True)
+class SideFile:
+    """A file that a row of the dataset file names beside its main one: given sound, a reference, a mask.
+
+    Attributes:
+        path: where it lies.
+        digest: of its bytes.
+        problem: why it cannot be read at all, or "".
+        stamp: (size, mtime) when its digest was taken.
+    """
+
+    path: Path
+    digest: str
+    problem: str = ""
+    stamp: tuple[int, int] = (0, 0)
+
+    def check(self) -> None:
+        """Refuse a file that was written over since the scan.
+
+        Raises:
+            LtxError: when its size or time of change differs.
+        """
+        _check_stamp(self.path, self.stamp)
 
 
 @dataclass(frozen=True)
@@ -40,6 +65,7 @@ class SourceFile:
         row: its line in the dataset file, where the source is one.
         problem: why it cannot be read at all, or "".
         stamp: (size, mtime) when its digest was taken.
+        side: the other files of its line, by column.
     """
 
     path: Path
@@ -48,6 +74,7 @@ class SourceFile:
     row: TableRow | None = None
     problem: str = ""
     stamp: tuple[int, int] = (0, 0)
+    side: Mapping[str, SideFile] = field(default_factory=dict, hash=False)
 
     def check(self) -> None:
         """Refuse a file that was written over since the scan: its results would bear another content's name.
@@ -55,15 +82,19 @@ class SourceFile:
         Raises:
             LtxError: when its size or time of change differs.
         """
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return  # what reads it says so
-        if (stat.st_size, stat.st_mtime_ns) != self.stamp:
-            raise LtxError(
-                f"{self.path} was changed while the run was reading it; run the same command when it "
-                "stays the same. What was computed before is kept"
-            )
+        _check_stamp(self.path, self.stamp)
+
+
+def _check_stamp(path: Path, stamp: tuple[int, int]) -> None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return  # what reads it says so
+    if (stat.st_size, stat.st_mtime_ns) != stamp:
+        raise LtxError(
+            f"{path} was changed while the run was reading it; run the same command when it "
+            "stays the same. What was computed before is kept"
+        )
 
 
 def scan(
@@ -90,6 +121,11 @@ def scan(
         raise ConfigError(
             f"dataset.source {source} holds no media file; put videos there or name another folder"
         )
+    return digested(pairs, cache)
+
+
+def digested(pairs: Iterable[tuple[Path, str, TableRow | None]], cache: Path) -> list[SourceFile]:
+    """Files (path, name, line of the dataset file) with their digests, which `cache` remembers."""
     with closing(_open(cache)) as connection, connection:
         known = {tuple(state): found for *state, found in connection.execute("SELECT * FROM files")}
         return [_digested(connection, known, *pair) for pair in pairs]
@@ -125,14 +161,20 @@ def _from_table(source: Path, needed: tuple[str, ...]) -> Iterator[tuple[Path, s
             f"give a folder or a dataset file ({', '.join(sorted(TABLE_SUFFIXES))})"
         )
     for row in read_table(source, needed):
-        if row.video is None:
-            raise ConfigError(f"{source}: a row has no `video`; each row names a video file")
-        yield row.video, row.video.name, row
+        path = row.files[row.main]
+        yield path, path.name, row
 
 
 def _digested(
     connection: sqlite3.Connection, known: Known, path: Path, name: str, row: TableRow | None
 ) -> SourceFile:
+    main = _side_file(connection, known, path)
+    others = {} if row is None else {name: other for name, other in row.files.items() if name != row.main}
+    side = {column: _side_file(connection, known, other) for column, other in others.items()}
+    return SourceFile(path, name, main.digest, row, main.problem, main.stamp, side)
+
+
+def _side_file(connection: sqlite3.Connection, known: Known, path: Path) -> SideFile:
     try:
         stat = path.stat()
         state = (str(path), stat.st_size, stat.st_mtime_ns)
@@ -141,11 +183,11 @@ def _digested(
             if stat.st_size > LARGE:
                 connection.commit()
             found = digest_file(path)
+            known[state] = found
             connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*state, found))
     except OSError as error:
-        reason = f"unreadable: {error.strerror or error}"
-        return SourceFile(path, name, f"unreadable:{path}", row, reason)
-    return SourceFile(path, name, found, row, stamp=(stat.st_size, stat.st_mtime_ns))
+        return SideFile(path, f"unreadable:{path}", f"unreadable: {error.strerror or error}")
+    return SideFile(path, found, stamp=(stat.st_size, stat.st_mtime_ns))
 
 
 def _open(cache: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from ltx_core.errors import LtxError
 from ltx_core.stages import scan as module
 from ltx_core.stages.scan import scan
 
@@ -75,3 +76,23 @@ def test_only_changed_files_are_read_again(tmp_path, monkeypatch):
     assert read[3:] == ["b.mp4", "c.mp4"]
     assert [a.digest == b.digest for a, b in zip(first, second, strict=True)] == [True, False, True]
     assert scan(source, tmp_path / "scan.sqlite") == second and len(read) == 5
+
+
+def test_every_other_file_of_a_row_is_digested_beside_its_main_one(tmp_path):
+    for name in ("film.mp4", "voice.wav", "edges.mp4"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "clips.csv").write_text(
+        "video,caption,audio,reference_video,reference_video_2,audio_mask\n"
+        "film.mp4,a film,voice.wav,edges.mp4,film.mp4,none.wav\n"
+        ",a voice,voice.wav,,,\n"
+    )
+    film, voice = scan(tmp_path / "clips.csv", tmp_path / "scan.sqlite")
+    assert film.path.name == "film.mp4" and voice.path.name == "voice.wav" and voice.side == {}
+    assert list(film.side) == ["audio", "reference_video", "reference_video_2", "audio_mask"]
+    assert film.side["audio"].digest == voice.digest
+    assert film.side["reference_video_2"].digest == film.digest
+    assert film.side["audio_mask"].problem == "unreadable: No such file or directory"
+    film.side["audio"].check()
+    (tmp_path / "voice.wav").write_text("another voice")
+    with pytest.raises(LtxError, match=r"voice\.wav was changed while the run was reading it"):
+        film.side["audio"].check()
