@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows._cli_sample import sample
 from flows._cli_store import store_app
 from flows._screen import console, errors, show_plans, show_table
 from ltx_core.errors import LtxError
@@ -127,16 +128,7 @@ def show(
         show_table(table["title"], table["columns"], table["rows"])
 
 
-@app.command()
-def sample(config: ConfigPath, overrides: Overrides = None) -> None:
-    """Generate the config's validation samples with the trained LoRA.
-
-    Example: ltx sample configs/t2v_lora.yaml validation.samples='[{prompt: a red fox in the snow}]'
-    """
-    from ltx_core import run as core
-
-    for path in core.sample(_load(config, overrides)):
-        console.print(str(path), markup=False)
+app.command()(sample)
 
 
 @app.command()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ltx_core.config.preflight import refuse
 from ltx_core.config.root import Config
+from ltx_core.config.wishes import Wish
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.stages.base import Item, NotReadyError, Stage, StagePlan
 from ltx_core.stages.context import Context
@@ -190,34 +191,36 @@ def show(config: Config, what: str) -> list[dict[str, Any]]:
     return tables(Pipeline(config).context, what)
 
 
-def sample(config: Config) -> list[Path]:
-    """Generate the config's samples with its trained LoRA; returns the paths of the videos.
+def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
+    """Generate samples with the config's trained LoRA, or any other; yields each file when it is written.
+
+    Args:
+        config: the run's; with a LoRA of its own the wish needs no dataset and no training.
+        wish: prompts, files and axes of a grid; None: the config's own samples.
 
     Raises:
-        LtxError: when the config's training has not been run.
+        LtxError: when the config's training has not been run, or a wish cannot be met.
     """
-    from ltx_core.stages.batches import Rows, open_contexts
-    from ltx_core.stages.dataset import load_samples
+    from ltx_core.models.lora_file import read_lora
     from ltx_core.stages.folder import LORA, folder_of
-    from ltx_core.stages.generate import generate
-    from ltx_core.stages.hooks import sample_requests
-    from ltx_core.stages.network import open_velocity
-    from ltx_core.stages.samples import write_samples
+    from ltx_core.stages.grid import make_grid, strategy_of
 
+    wish = wish or Wish()
+    if wish.lora is not None:
+        strategy = strategy_of(read_lora(wish.lora).metadata) or config.training_strategy
+        context = Pipeline(config.model_copy(update={"training_strategy": strategy})).context
+        yield from make_grid(context, wish.lora, config.workspace / "samples", wish, trained_here=False)
+        return
     pipeline = Pipeline(config)
-    for chunk in pipeline.plan("text").chunks:  # prompts that are new since the training
+    for chunk in pipeline.plan("text").chunks:  # prompts of the config that are new since the training
         pipeline.compute("text", chunk)
     context = pipeline.context
     try:
         ((_, row),) = context.results("train")
     except NotReadyError:
         raise LtxError(
-            "this config has no trained LoRA yet; run `ltx run CONFIG` first, with the same overrides"
+            "this config has no trained LoRA yet; run `ltx run CONFIG` first, with the same overrides, or "
+            "give one with --lora FILE"
         ) from None
     folder = folder_of(config, row)
-    rows = Rows(context, load_samples(context)[1])
-    requests = sample_requests(context, rows)
-    velocity = open_velocity(context, folder / LORA)
-    found = generate(context, velocity, open_contexts(context, rows), requests)
-    name = digest([config.validation.model_dump(mode="json")])[:8]
-    return write_samples(folder / "samples" / f"sample-{name}", found)
+    yield from make_grid(context, folder / LORA, folder / "samples", wish, trained_here=True)

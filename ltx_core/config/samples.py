@@ -14,6 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ltx_core.conditions.base import Modality
 from ltx_core.conditions.spatial_crop import Region, ordered_region
 
+FACTORS = {
+    "downscale_factor": "reference_downscale_factor",
+    "temporal_scale_factor": "reference_temporal_scale_factor",
+}
+"""Field of a reference -> where a LoRA's metadata states it; absent where it was trained without."""
+
 
 class FileCondition(BaseModel):
     """Base of the conditions of a sample. `FILES` names the fields that hold paths."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -67,6 +67,7 @@ class Generated:
         fps: frames per second, of the sample's length where it has no frames.
         wave: `[2, S]` in [-1, 1], generated or as given, or None.
         rate: samples per second of `wave`.
+        tokens: `[1, N, C]` by modality, as the sampler left them.
     """
 
     request: Request
@@ -74,6 +75,7 @@ class Generated:
     fps: float
     wave: NDArray[np.float32] | None = None
     rate: int = 0
+    tokens: Mapping[Modality, Tensor] = field(default_factory=dict)
 
 
 def prompt_request(
@@ -110,20 +112,30 @@ def generate(
     progress: Progress | None = None,
 ) -> list[Generated]:
     """Generate all requests, in order; those of one shape together."""
+    done = dict(generate_each(context, velocity, contexts, requests, progress))
+    return [done[index] for index in range(len(requests))]
+
+
+def generate_each(
+    context: Context,
+    velocity: Velocity,
+    contexts: Contexts,
+    requests: Sequence[Request],
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, Generated]]:
+    """Each request's number and result as soon as it is there."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, request in enumerate(requests):
         groups.setdefault(_shape(request), []).append(index)
-    done: dict[int, Generated] = {}
     batches = []
     for members in groups.values():
         size = _together(requests[members[0]].batch)
         batches += [members[start : start + size] for start in range(0, len(members), size)]
     for number, members in enumerate(batches):
         found = _generate(context, velocity, contexts, [requests[index] for index in members])
-        done.update(zip(members, found, strict=True))
+        yield from zip(members, found, strict=True)
         if progress is not None:
             progress(number + 1, len(batches))
-    return [done[index] for index in range(len(requests))]
 
 
 def _together(batch: Batch) -> int:
@@ -194,9 +206,13 @@ def _decoded(
     frames = [_frames(context, request, tokens, index) for index, request in enumerate(requests)]
     sounds = [_sound(context, request, tokens, index) for index, request in enumerate(requests)]
     return [
-        Generated(request, shown, _fps(context, request.batch), *sound)
-        for request, shown, sound in zip(requests, frames, sounds, strict=True)
+        Generated(request, shown, _fps(context, request.batch), *sound, tokens=_one(tokens, index))
+        for index, (request, shown, sound) in enumerate(zip(requests, frames, sounds, strict=True))
     ]
+
+
+def _one(tokens: Mapping[Modality, Tensor], index: int) -> dict[Modality, Tensor]:
+    return {modality: found[index : index + 1].cpu() for modality, found in tokens.items()}
 
 
 def _frames(

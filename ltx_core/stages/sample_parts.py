@@ -17,15 +17,9 @@ import torch
 
 from ltx_core.conditions import FirstFrame, Mask, Prefix, Reference, SpatialCrop, Suffix
 from ltx_core.config import samples as files
-from ltx_core.config.samples import FileCondition
+from ltx_core.config.samples import FACTORS, FileCondition
 from ltx_core.stages.sample_media import Frames, SoundFile, frame_count, read_fitted, read_last
 from ltx_core.stages.sample_target import Part, Target
-
-FACTORS = {
-    "downscale_factor": "reference_downscale_factor",
-    "temporal_scale_factor": "reference_temporal_scale_factor",
-}
-"""Field of a reference -> where a LoRA's metadata states it; absent where it was trained without."""
 
 
 def _first_frame(target: Target, stated: files.FirstFrameFile, column: str) -> Part:
