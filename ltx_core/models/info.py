@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class ModelInfo:
         context_tokens: length of the text context, `text_tokens` up to a multiple of the registers.
         blocks: number of transformer blocks.
         components: names of the folders that are there.
+        apart: folders of the components that lie in no folder of `path`.
     """
 
     path: Path
@@ -64,25 +66,31 @@ class ModelInfo:
     context_tokens: int
     blocks: int
     components: tuple[str, ...]
+    apart: tuple[tuple[str, Path], ...] = ()
 
     @classmethod
-    def read(cls, path: str | Path) -> ModelInfo:
+    def read(cls, path: str | Path, apart: Mapping[str, Path] | None = None) -> ModelInfo:
         """Read the facts of the model in the folder `path`.
+
+        Args:
+            path: the folder.
+            apart: folders of components that lie elsewhere, by name (`places.apart`).
 
         Raises:
             ModelError: when there is no such model, or it is not one that this project can use.
         """
         folder = Path(path)
         transformer = _transformer_config(folder)
-        audio = _config(folder, "audio_vae") if (folder / "audio_vae").is_dir() else None
-        connectors = _config(folder, "connectors") if (folder / "connectors").is_dir() else {}
+        at = {name: folder / name for name in (*COMPONENTS, "audio_processor")} | dict(apart or {})
+        audio = _config(at["audio_vae"]) if at["audio_vae"].is_dir() else None
+        connectors = _config(at["connectors"]) if at["connectors"].is_dir() else {}
         factor = int(transformer.get("audio_scale_factor", 4))
-        mel = None if audio is None else _mel_spec(folder, audio)
-        vocoder = _config(folder, "vocoder") if (folder / "vocoder").is_dir() else {}
-        tokens = _text_tokens(folder)
+        mel = None if audio is None else _mel_spec(at["audio_processor"], audio)
+        vocoder = _config(at["vocoder"]) if at["vocoder"].is_dir() else {}
+        tokens = _text_tokens(at["tokenizer"])
         registers = int(connectors.get("video_connector_num_learnable_registers") or 1)
         time, height, width = transformer.get("vae_scale_factors", (8, 32, 32))
-        found = [name for name in (*COMPONENTS, "audio_processor") if (folder / name).is_dir()]
+        found = [name for name, place in at.items() if place.is_dir()]
         return cls(
             path=folder,
             family="ltx2",
@@ -98,7 +106,12 @@ class ModelInfo:
             context_tokens=-(-tokens // registers) * registers,
             blocks=int(transformer.get("num_layers", 48)),
             components=tuple(found),
+            apart=tuple((apart or {}).items()),
         )
+
+    def folder(self, component: str) -> Path:
+        """The folder of a component, whether or not it is there."""
+        return dict(self.apart).get(component, self.path / component)
 
     @property
     def stg_block(self) -> int:
@@ -110,7 +123,7 @@ class ModelInfo:
         """Digest of the weights and configs of `components`, of all of them when none is named."""
         names = components or tuple(sorted({*COMPONENTS, "audio_processor"}))
         try:
-            return digest({name: fingerprint_folder(self.path / name) for name in names})
+            return digest({name: fingerprint_folder(self.folder(name)) for name in names})
         except OSError as error:
             raise ModelError(
                 f"the model in {self.path} cannot be read ({error}); make its files readable"
@@ -122,7 +135,7 @@ class ModelInfo:
         Raises:
             ModelError: when it is missing or no JSON object.
         """
-        return _config(self.path, component)
+        return _config(self.folder(component))
 
     def require(self, *components: str) -> None:
         """Check that `components` are there with their config and weights.
@@ -131,7 +144,7 @@ class ModelInfo:
             ModelError: naming what is missing.
         """
         for name in components:
-            folder = self.path / name
+            folder = self.folder(name)
             if not folder.is_dir():
                 raise ModelError(
                     f"the model in {self.path} has no {name}/; found {', '.join(self.components)}. {GET_ONE}"
@@ -152,7 +165,7 @@ def _transformer_config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"there is no model in {folder}: the folder does not exist. {GET_ONE}")
     if not (folder / "transformer").is_dir():
         raise ModelError(f"the model in {folder} has no transformer/; found {_listing(folder)}. {GET_ONE}")
-    config = _config(folder, "transformer")
+    config = _config(folder / "transformer")
     if config.get("_class_name") != TRANSFORMER_CLASS:
         raise ModelError(
             f"{folder}/transformer is a {config.get('_class_name')}; models of the LTX-2 family "
@@ -163,8 +176,8 @@ def _transformer_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _config(folder: Path, component: str, name: str = "config.json") -> dict[str, Any]:
-    return read_config(folder / component / name)
+def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    return read_config(folder / name)
 
 
 def read_config(path: Path, advice: str = GET_ONE) -> dict[str, Any]:
@@ -191,11 +204,11 @@ def _version(transformer: dict[str, Any]) -> str:
     return "2.5" if newest else "2.3"
 
 
-def _mel_spec(folder: Path, audio: dict[str, Any]) -> MelSpec:
+def _mel_spec(processor: Path, audio: dict[str, Any]) -> MelSpec:
     """The front end's own file, else LTX-2's with the audio VAE's rate, hop and bins."""
     name = "preprocessor_config.json"
-    if (folder / "audio_processor" / name).is_file():
-        fields = _config(folder, "audio_processor", name)
+    if (processor / name).is_file():
+        fields = _config(processor, name)
     else:
         rate = int(audio.get("sample_rate", 16000))
         hop, bins = int(audio.get("mel_hop_length", 160)), int(audio.get("mel_bins") or 64)
@@ -204,15 +217,15 @@ def _mel_spec(folder: Path, audio: dict[str, Any]) -> MelSpec:
         return MelSpec(**fields)
     except TypeError as error:
         raise ModelError(
-            f"{folder}/audio_processor/{name} does not describe an audio front end ({error}); "
+            f"{processor}/{name} does not describe an audio front end ({error}); "
             f"its keys are {', '.join(MelSpec.__dataclass_fields__)}."
         ) from error
 
 
-def _text_tokens(folder: Path) -> int:
-    if not (folder / "tokenizer").is_dir():
+def _text_tokens(tokenizer: Path) -> int:
+    if not tokenizer.is_dir():
         return DEFAULT_TEXT_TOKENS
-    limit = _config(folder, "tokenizer", "tokenizer_config.json").get("model_max_length")
+    limit = _config(tokenizer, "tokenizer_config.json").get("model_max_length")
     return min(int(limit or DEFAULT_TEXT_TOKENS), DEFAULT_TEXT_TOKENS)
 
 

@@ -50,7 +50,7 @@ def load_module(info: ModelInfo, component: str, cls: Any, dtype: torch.dtype) -
             missing or left over (a library would leave them at random values with only a warning).
     """
     info.require(component)
-    folder = info.path / component
+    folder = info.folder(component)
     keyword = {"torch_dtype": dtype} if cls.__module__.startswith("diffusers") else {"dtype": dtype}
     try:
         with quiet():
@@ -80,7 +80,7 @@ def load_tokenizer(info: ModelInfo) -> Any:
     info.require("tokenizer")
     from transformers import AutoTokenizer
 
-    folder = info.path / "tokenizer"
+    folder = info.folder("tokenizer")
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)

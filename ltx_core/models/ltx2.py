@@ -34,7 +34,9 @@ def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype =
 
     vae = load_module(info, "vae", AutoencoderKLLTX2Video, dtype)
     if vae.config.timestep_conditioning:
-        raise ModelError(f"{info.path}/vae decodes with a noise level, which LTX-2's does not. {GET_ONE}")
+        raise ModelError(
+            f"{info.folder('vae')} decodes with a noise level, which LTX-2's does not. {GET_ONE}"
+        )
     return VideoCodec(vae.to(device))
 
 
@@ -52,7 +54,7 @@ def load_audio(info: ModelInfo, device: Device = "cpu") -> AudioCodec:
     name = info.config("vocoder").get("_class_name", "LTX2Vocoder")
     if name not in VOCODERS:
         raise ModelError(
-            f"{info.path}/vocoder is a {name}; it must be one of {', '.join(VOCODERS)}. {GET_ONE}"
+            f"{info.folder('vocoder')} is a {name}; it must be one of {', '.join(VOCODERS)}. {GET_ONE}"
         )
     cls = getattr(vocoders, name)
     vocoder = load_module(info, "vocoder", cls, torch.float32)
@@ -75,7 +77,7 @@ def load_text(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torc
     cls = getattr(transformers, names[0], None)
     if cls is None:
         raise ModelError(
-            f"{info.path}/text_encoder is a {names[0]}, which transformers {transformers.__version__} "
+            f"{info.folder('text_encoder')} is a {names[0]}, which transformers {transformers.__version__} "
             f"does not know. {GET_ONE}"
         )
     inner = load_module(info, "text_encoder", cls, dtype).model
@@ -124,7 +126,7 @@ def load_transformer(
     if folder is None:
         info.require("transformer")
     return load_part(
-        folder or info.path / "transformer",
+        folder or info.folder("transformer"),
         LTX2VideoTransformer3DModel,
         device,
         dtype,
@@ -138,5 +140,5 @@ def _connectors(info: ModelInfo, device: Device, dtype: torch.dtype, parts: Coll
 
     info.require("connectors")
     return load_part(
-        info.path / "connectors", LTX2TextConnectors, device, dtype, lambda name: name.split(".")[0] in parts
+        info.folder("connectors"), LTX2TextConnectors, device, dtype, lambda name: name.split(".")[0] in parts
     )

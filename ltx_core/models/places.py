@@ -1,0 +1,54 @@
+"""Where the components of a model lie that are given a path of their own (the public trainer's options).
+
+A path is a folder that holds components under their names (`text_encoder/`, `tokenizer/`), or one component's
+own folder; a tokenizer may lie within its encoder's, as transformers saves both. What belongs to a component
+and is not found beside it is the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ltx_core.errors import LtxError
+
+HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "text_encoder_path": ("text_encoder", ("tokenizer",)),
+    "video_vae_path": ("vae", ()),
+    "audio_vae_path": ("audio_vae", ("audio_processor", "vocoder")),
+}
+"""Option -> its component, and those that are taken from beside it where they are there."""
+CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
+
+
+def apart(options: Mapping[str, Path | None]) -> dict[str, Path]:
+    """Component -> its folder, of the stated ones of the options of `HELD`.
+
+    Raises:
+        LtxError: for a path that holds no such component.
+    """
+    found: dict[str, Path] = {}
+    for option, (component, beside) in HELD.items():
+        path = options.get(option)
+        if path is not None:
+            found[component] = folder = _component(option, path, component)
+            found |= {name: folder.parent / name for name in beside if (folder.parent / name).is_dir()}
+            if "tokenizer" in beside and (folder / TOKENIZER).is_file():
+                found["tokenizer"] = folder
+    return found
+
+
+def _component(option: str, path: Path, component: str) -> Path:
+    for folder in (path / component, path):
+        if (folder / CONFIG).is_file():
+            return folder
+    if path.is_file():
+        what = "is a single file"
+    elif path.is_dir():
+        what = f"holds neither {component}/{CONFIG} nor a {CONFIG} of its own"
+    else:
+        what = "does not exist"
+    raise LtxError(
+        f"model.{option} {path} {what}; give the folder of a {component} in the diffusers layout or one that "
+        f"holds {component}/, or leave the option out where the model has its own"
+    )
