@@ -46,7 +46,7 @@ class Pipeline:
         """
         if until is not None and until not in self.registry:
             raise ConfigError(f"no stage is named {until!r}; the stages are {', '.join(self.registry)}")
-        wanted = [name for name, stage in self.registry.items() if stage.needed(self.context)]
+        wanted = [name for name in self.registry if self.context.needs(name)]
         if until is None:
             return wanted
         needed = {until}
@@ -201,15 +201,15 @@ def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
     Raises:
         LtxError: when the config's training has not been run, or a wish cannot be met.
     """
-    from ltx_core.models.lora_file import read_lora
-    from ltx_core.stages.folder import LORA, folder_of
-    from ltx_core.stages.grid import make_grid, strategy_of
+    from ltx_core.stages.folder import folder_of, product_of
+    from ltx_core.stages.grid import make_grid, metadata_of, product_at, strategy_of
 
     wish = wish or Wish()
     if wish.lora is not None:
-        strategy = strategy_of(read_lora(wish.lora).metadata) or config.training_strategy
+        product = product_at(wish.lora)
+        strategy = strategy_of(metadata_of(product)) or config.training_strategy
         context = Pipeline(config.model_copy(update={"training_strategy": strategy})).context
-        yield from make_grid(context, wish.lora, config.workspace / "samples", wish, trained_here=False)
+        yield from make_grid(context, product, config.workspace / "samples", wish, trained_here=False)
         return
     pipeline = Pipeline(config)
     for chunk in pipeline.plan("text").chunks:  # prompts of the config that are new since the training
@@ -223,4 +223,4 @@ def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
             "give one with --lora FILE"
         ) from None
     folder = folder_of(config, row)
-    yield from make_grid(context, folder / LORA, folder / "samples", wish, trained_here=True)
+    yield from make_grid(context, product_of(config, folder), folder / "samples", wish, trained_here=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ltx_core.conditions.base import Modality
-from ltx_core.config.root import Config
 from ltx_core.config.samples import SampleSection
 from ltx_core.config.sections import ValidationSection
 from ltx_core.errors import ConfigError
@@ -21,24 +20,6 @@ Wanted = Mapping[Modality, bool | None]
 def wanted_modalities(validation: ValidationSection) -> Wanted:
     """What the config says of the modalities of samples."""
     return {"video": validation.generate_video, "audio": validation.generate_audio}
-
-
-def run_modalities(config: Config) -> tuple[Modality, ...]:
-    """Modalities that a run needs of the model: those of the training, and what its samples have besides.
-
-    Raises:
-        ConfigError: for a sample that cannot be made.
-    """
-    strategy, validation = config.training_strategy, config.validation
-    wanted = wanted_modalities(validation)
-    roles = [sample_roles(strategy, wanted, section) for section in validation.samples]
-    if not roles and validation.heldout_samples:
-        roles = [clip_roles(strategy, wanted)]
-    return tuple(
-        modality
-        for modality in MODALITIES
-        if modality in strategy.streams or any(found[modality] is not Role.ABSENT for found in roles)
-    )
 
 
 def sample_roles(strategy: Strategy, wanted: Wanted, section: SampleSection) -> dict[Modality, Role]:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ltx_core import __version__
+from ltx_core.conditions.base import Modality
+from ltx_core.config.roles import MODALITIES
 from ltx_core.config.wishes import Wish, sections
 from ltx_core.errors import ConfigError
 from ltx_core.media.sheet import Strip, contact_sheet
-from ltx_core.models.lora_file import read_lora
+from ltx_core.models.headers import file_metadata
 from ltx_core.models.lora_strength import set_strength
+from ltx_core.models.velocity import Velocity
 from ltx_core.modes import Strategy
-from ltx_core.stages.batches import Rows, open_contexts
+from ltx_core.stages.batches import Contexts, Rows, open_contexts
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
-from ltx_core.stages.generate import Generated, Request, generate_each, prompt_request
+from ltx_core.stages.folder import LORA, PRODUCTS, weights_of
+from ltx_core.stages.generate import Generated, Request, generate_each, prompt_request, texts_of
 from ltx_core.stages.hooks import sample_requests
 from ltx_core.stages.network import open_velocity
 from ltx_core.stages.prompts import encode_prompts
@@ -53,14 +58,34 @@ def strategy_of(metadata: Mapping[str, str]) -> Strategy | None:
         return None
 
 
+def product_at(path: Path) -> Path:
+    """What `--lora` means: a LoRA's file, the folder of a run or a publication, a whole trained transformer.
+
+    Raises:
+        ConfigError: when it is none of them.
+    """
+    places = (path, path / LORA, path / PRODUCTS["full"])
+    found = next((place for place in places if weights_of(place).is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"--lora {path}: there is no LoRA; give a .safetensors file, or a folder that holds {LORA}"
+        )
+    return found
+
+
+def metadata_of(product: Path) -> dict[str, str]:
+    """The strings in the header of a trained product."""
+    return file_metadata(weights_of(product))
+
+
 def make_grid(
-    context: Context, lora: Path, folder: Path, wish: Wish, *, trained_here: bool
+    context: Context, product: Path, folder: Path, wish: Wish, *, trained_here: bool
 ) -> Iterator[Path]:
     """Generate, write each sample when it is there, then the picture and the index.
 
     Args:
         context: of the config; its mode is the LoRA's.
-        lora: the LoRA's file.
+        product: the LoRA's file, or the folder of a transformer that was trained whole.
         folder: where to, unless the wish says it.
         wish: what is asked for.
         trained_here: whether the config's run made the LoRA, so that there is a dataset to take clips from.
@@ -68,32 +93,57 @@ def make_grid(
     Raises:
         LtxError: for a wish that cannot be met, or a LoRA that does not fit the model.
     """
-    metadata = read_lora(lora).metadata
-    _warn_of_another_base(context, lora, metadata)
+    metadata = metadata_of(product)
+    _warn_of_another_base(context, product, metadata)
     rows = Rows(context, load_samples(context)[1] if trained_here else [])
     stated = sections(wish, context.config.validation.samples, context.config.training_strategy, metadata)
     requests = _requests(context, rows, stated, metadata)
     cells = _cells(requests, wish)
-    encode_prompts(context, [context.config.validation.negative_prompt, *(r.prompt for r in requests)])
-    target = wish.folder or folder / f"sample-{_name(context, lora, wish)}"
-    velocity = open_velocity(context, lora)
+    _check_strengths(product, cells)
+    encode_prompts(context, texts_of(context, requests))
+    target = wish.folder or folder / f"sample-{_name(context, product, wish)}"
+    modalities = _modalities(context, requests)
+    velocity = open_velocity(context, product, modalities)
     velocity.model.eval()
-    contexts = open_contexts(context, rows)
-    facts: dict[int, tuple[Path, Strip]] = {}
-    for strength in dict.fromkeys(cell.strength for cell in cells):
-        set_strength(velocity.model, strength)
-        numbers = [number for number, cell in enumerate(cells) if cell.strength == strength]
-        wanted = [cells[number].request for number in numbers]
-        for index, found in generate_each(context, velocity, contexts, wanted):
-            number = numbers[index]
-            facts[number] = (write_sample(target, found), _strip(cells, number, found))
-            yield facts[number][0]
-    made = [facts[number] for number in range(len(cells))]
+    contexts = open_contexts(context, rows, modalities)
+    made: dict[int, tuple[Path, Strip]] = {}
+    for number, found in _generated(context, velocity, contexts, cells):
+        made[number] = (write_sample(target, found), _strip(cells, number, found))
+        yield made[number][0]
+    results = [made[number] for number in range(len(cells))]
     columns = len({cell.strength for cell in cells})
-    write_atomic(target / SHEET, contact_sheet([strip for _, strip in made], columns=columns))
+    write_atomic(target / SHEET, contact_sheet([strip for _, strip in results], columns=columns))
     yield target / SHEET
-    write_atomic(target / INDEX, _index(context, lora, cells, [path for path, _ in made]))
+    write_atomic(target / INDEX, _index(context, product, cells, [path for path, _ in results]))
     yield target / INDEX
+
+
+def _generated(
+    context: Context, velocity: Velocity, contexts: Contexts, cells: Sequence[Cell]
+) -> Iterator[tuple[int, Generated]]:
+    """Each cell's number and sample, one strength after the other."""
+    for strength in dict.fromkeys(cell.strength for cell in cells):
+        numbers = [number for number, cell in enumerate(cells) if cell.strength == strength]
+        set_strength(velocity.model, strength)
+        with velocity.base() if strength == 0 else nullcontext():
+            wanted = [cells[number].request for number in numbers]
+            for index, found in generate_each(context, velocity, contexts, wanted):
+                yield numbers[index], found
+
+
+def _check_strengths(product: Path, cells: Sequence[Cell]) -> None:
+    wrong = sorted({cell.strength for cell in cells} - {0.0, 1.0})
+    if product.is_dir() and wrong:
+        raise ConfigError(
+            f"strength {wrong[0]:g}: {product} is a transformer that was trained whole, which has strength 1 "
+            "and, for the base model, 0; only a LoRA can act in part"
+        )
+
+
+def _modalities(context: Context, requests: Sequence[Request]) -> list[Modality]:
+    """What the LoRA and the samples need of the model."""
+    strategies = [context.config.training_strategy, *(r.strategy for r in requests if r.strategy is not None)]
+    return [m for m in MODALITIES if any(m in strategy.streams for strategy in strategies)]
 
 
 def _requests(
@@ -127,7 +177,7 @@ def _strip(cells: Sequence[Cell], number: int, found: Generated) -> Strip:
     return strip_of(found, cells[number].label, max(3, SHEET_FRAMES // columns))
 
 
-def _index(context: Context, lora: Path, cells: Sequence[Cell], paths: Sequence[Path]) -> bytes:
+def _index(context: Context, product: Path, cells: Sequence[Cell], paths: Sequence[Path]) -> bytes:
     """What lies in the folder and what it was made with."""
     validation = context.config.validation.model_dump(mode="json", exclude={"samples"})
     entries = []
@@ -151,8 +201,8 @@ def _index(context: Context, lora: Path, cells: Sequence[Cell], paths: Sequence[
             }
         )
     facts = {
-        "lora": str(lora),
-        "lora_digest": digest_file(lora),
+        "lora": str(product),
+        "lora_digest": digest_file(weights_of(product)),
         "base_model": context.info.path.name,
         "base_model_fingerprint": base_fingerprint(context.info),
         "software": f"ltx-flows {__version__}",
@@ -163,18 +213,22 @@ def _index(context: Context, lora: Path, cells: Sequence[Cell], paths: Sequence[
     return json.dumps(facts, indent=2, ensure_ascii=False).encode()
 
 
-def _name(context: Context, lora: Path, wish: Wish) -> str:
+def _name(context: Context, product: Path, wish: Wish) -> str:
     """Name of a folder: another for every other wish, the same for the same."""
-    facts = [context.config.validation.model_dump(mode="json"), digest_file(lora), asdict(wish)]
+    facts = [
+        context.config.validation.model_dump(mode="json"),
+        digest_file(weights_of(product)),
+        asdict(wish),
+    ]
     return digest(json.loads(json.dumps(facts, default=str)))[:8]
 
 
-def _warn_of_another_base(context: Context, lora: Path, metadata: Mapping[str, str]) -> None:
+def _warn_of_another_base(context: Context, product: Path, metadata: Mapping[str, str]) -> None:
     known = metadata.get("base_model_fingerprint")
     if known is not None and known != base_fingerprint(context.info):
         logger.warning(
             "%s was trained on another base model (%s) than %s: results may be worse than what it can do",
-            lora,
+            product,
             metadata.get("base_model", "unknown"),
             context.info.path.name,
         )

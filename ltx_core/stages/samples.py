@@ -18,6 +18,7 @@ from ltx_core.store.disk import write_atomic
 SHEET = "sheet.png"
 SHEET_FRAMES = 9
 SHEET_LONGEST = 128
+SOUND_SQUARES = 4
 
 
 def write_samples(folder: Path, generated: Sequence[Generated]) -> list[Path]:
@@ -73,4 +74,7 @@ def strip_of(found: Generated, label: str, frames: int = SHEET_FRAMES) -> Strip:
         return Strip(pick_frames(shown_frames(found, found.frames), frames), label)
     if found.wave is None:
         raise ValueError(f"sample {found.request.name} has neither frames nor sound")
-    return Strip([spectrogram(found.wave, found.rate, width=3 * SHEET_LONGEST)], label)
+    # Squares side by side: a sheet scales every picture to one size.
+    count = min(frames, SOUND_SQUARES)
+    picture = spectrogram(found.wave, found.rate, count * SHEET_LONGEST, SHEET_LONGEST)
+    return Strip(np.split(picture, count, axis=1), label)
