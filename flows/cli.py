@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows._cli_config import config_app
 from flows._cli_sample import sample
 from flows._cli_store import store_app
 from flows._screen import console, errors, show_plans, show_table
-from ltx_core.errors import LtxError
+from ltx_core.errors import LegacyConfigWarning, LtxError
 
 if TYPE_CHECKING:
     from ltx_core.config.root import Config
@@ -28,6 +30,7 @@ app = typer.Typer(
     help="A folder of videos in, a trained LTX LoRA out.",
 )
 app.add_typer(store_app, name="store")
+app.add_typer(config_app, name="config")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
 Overrides = Annotated[
@@ -149,12 +152,19 @@ def init(
 
 def main() -> None:
     """Run a command; a user's mistake ends with its message and exit code 1."""
+    warnings.simplefilter("once", LegacyConfigWarning)
+    warnings.showwarning = _say_warning
     gc.set_threshold(100_000, 20, 20)  # rows of a large store are many objects and no garbage
     try:
         app()
     except LtxError as error:
         errors.print(f"ltx: {error}", markup=False)
         sys.exit(1)
+
+
+def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning without the line of code that gave it: its text is for the user."""
+    errors.print(f"warning: {message}", markup=False)
 
 
 def _load(config: Path, overrides: list[str] | None) -> Config:
@@ -168,8 +178,9 @@ def _say_products(workspace: Path, manifests: dict[str, Any]) -> None:
     evaluated, published = manifests.get("evaluate", {}), manifests.get("publish", {})
     if verdict := evaluated.get("verdict"):
         console.print(f"\n{verdict}", markup=False)
-    if folder := published.get("folder"):
-        console.print(f"{'LoRA':<17} {workspace / folder / 'lora.safetensors'}", markup=False)
+    if product := published.get("product"):
+        kind = "LoRA" if product.endswith(".safetensors") else "transformer"
+        console.print(f"{kind:<17} {workspace / product}", markup=False)
     if report := evaluated.get("report"):
         console.print(f"{'report':<17} {workspace / evaluated['run'] / report}", markup=False)
 

@@ -13,3 +13,7 @@ class ConfigError(LtxError):
 
 class StoreError(LtxError):
     """The store cannot be read or written."""
+
+
+class LegacyConfigWarning(DeprecationWarning):
+    """A config is written in an older form, which still works."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,22 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ltx_core.config.migrate import deprecation, migrate
 from ltx_core.config.root import Config
 from ltx_core.config.samples import FILE_CONDITIONS
-from ltx_core.errors import ConfigError
+from ltx_core.config.sources import repository
+from ltx_core.errors import ConfigError, LegacyConfigWarning
 
 PATH_FIELDS = (
     ("workspace",),
     ("output_dir",),
     ("model", "model_path"),
     ("model", "text_encoder_path"),
+    ("model", "video_vae_path"),
+    ("model", "audio_vae_path"),
     ("model", "load_checkpoint"),
     ("dataset", "source"),
+    ("data", "preprocessed_data_root"),
 )
 """Where paths stand; they are made absolute when the config is read."""
 FILE_FIELDS = frozenset(name for condition in FILE_CONDITIONS for name in condition.FILES)
@@ -44,24 +50,43 @@ def load(path: Path, overrides: Sequence[str] = (), base_dir: Path | None = None
     Raises:
         ConfigError: for a missing file, broken YAML, an unknown key, a wrong type or value.
     """
+    return build(read_raw(path, overrides), base_dir or Path.cwd(), str(path))
+
+
+def read_raw(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What the YAML file `path`, those that it extends, and the overrides state, unchecked.
+
+    Raises:
+        ConfigError: for a missing file, broken YAML, an override that is no `key=value`.
+    """
     raw = _read(Path(path), ())
     for override in overrides:
         _override(raw, override)
-    raw.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip(".-_") or "run")
-    return build(raw, base_dir or Path.cwd(), str(path))
+    raw.setdefault("name", run_name(path))
+    return raw
+
+
+def run_name(path: Path) -> str:
+    """The name of a run whose config states none: that of its file in plain letters."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip(".-_") or "run"
 
 
 def build(raw: Mapping[str, Any], base_dir: Path, origin: str) -> Config:
-    """The config of a plain mapping, with absolute paths.
+    """The config of a plain mapping, with absolute paths; older forms are taken with a warning.
 
     Raises:
         ConfigError: naming each wrong key, what was found and the rule.
     """
+    today, changes = migrate(raw, origin)
     try:
-        return Config.model_validate(_absolute(dict(raw), base_dir))
+        config = Config.model_validate(_absolute(today, base_dir))
     except ValidationError as error:
         lines = [_explain(dict(item)) for item in error.errors()]
-        raise ConfigError(f"{origin}: {len(lines)} error(s)\n  " + "\n  ".join(lines)) from None
+        lines += [f"(read from the older form {change})" for change in changes]
+        raise ConfigError(f"{origin}: {error.error_count()} error(s)\n  " + "\n  ".join(lines)) from None
+    if changes:
+        warnings.warn(deprecation(origin, changes), LegacyConfigWarning, stacklevel=2)
+    return config
 
 
 def dump(config: Config) -> str:
@@ -148,7 +173,10 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
         for name in FILE_FIELDS & condition.keys():
             if isinstance(condition[name], str):
                 condition[name] = str(_resolve(condition[name], base_dir))
-    defaults = {"workspace": "workspace", "model.model_path": "data/model", "dataset.source": "data/footage"}
+    model = raw.get("model")
+    source = model.get("model_source") if isinstance(model, dict) else None
+    held = repository(source) if isinstance(source, str) else "data/model"
+    defaults = {"workspace": "workspace", "model.model_path": held, "dataset.source": "data/footage"}
     for name, default in defaults.items():
         section, _, key = name.rpartition(".")
         node = raw.setdefault(section, {}) if section else raw

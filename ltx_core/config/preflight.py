@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ltx_core.config.imported import check_imported
+from ltx_core.config.public import notices, refusals
 from ltx_core.config.root import Config
+from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.geometry.units import video_grid
 from ltx_core.models.info import ModelInfo
@@ -29,6 +32,7 @@ class Check:
 def preflight(config: Config) -> list[Check]:
     """Every check, in the order in which a run would meet the problem."""
     checks: list[tuple[str, Callable[[Config], str]]] = [
+        ("settings", _settings),
         ("source", _source),
         ("model", _model),
         ("mode", _mode),
@@ -43,15 +47,15 @@ def refuse(config: Config) -> list[str]:
     """Refuse what cannot end well, before anything starts.
 
     Returns:
-        Warnings: what a run can begin with all the same (little free disk).
+        Warnings: what a run can begin with all the same (little free disk, what it leaves undone).
 
     Raises:
         ConfigError: with every check that failed.
     """
     failed = [check for check in preflight(config) if not check.ok]
     if texts := [check.detail for check in failed if check.name != "disk"]:
-        raise ConfigError("\n".join(texts))
-    return [check.detail for check in failed]
+        raise ConfigError("\n".join(dict.fromkeys(texts)))
+    return [*(check.detail for check in failed), *notices(config)]
 
 
 def _run(name: str, check: Callable[[Config], str], config: Config) -> Check:
@@ -61,7 +65,15 @@ def _run(name: str, check: Callable[[Config], str], config: Config) -> Check:
         return Check(name, False, str(error))
 
 
+def _settings(config: Config) -> str:
+    if problems := refusals(config):
+        raise LtxError("\n".join(problems))
+    return "; ".join(notices(config)) or "all of them have an effect"
+
+
 def _source(config: Config) -> str:
+    if config.imported:
+        return check_imported(config)
     source = config.dataset.source
     if not source.exists():
         raise LtxError(f"dataset.source {source} does not exist; give a folder of videos or a dataset file")
@@ -71,8 +83,8 @@ def _source(config: Config) -> str:
 
 
 def _model(config: Config) -> str:
-    info = ModelInfo.read(config.model.model_path)
-    info.require("transformer", "vae", "text_encoder", "tokenizer", "connectors")
+    info = config.model.read()
+    info.require("transformer", "vae", "connectors", *_encoder(config, info))
     outside = [block for block in config.validation.stg_blocks or () if not 0 <= block < info.blocks]
     if outside:
         raise LtxError(
@@ -82,8 +94,20 @@ def _model(config: Config) -> str:
     return f"{info.family} {info.version}, {info.blocks} blocks, in {info.path}"
 
 
+def _encoder(config: Config, info: ModelInfo) -> tuple[str, ...]:
+    """The parts that encode texts, unless all texts of the run are imported."""
+    if not config.imported or set(ENCODER) <= set(info.components):
+        return ENCODER
+    if wanted := encoded_texts(config):
+        raise LtxError(
+            f"the model in {info.path} has no {' and no '.join(set(ENCODER) - set(info.components))}, which "
+            f"encodes {', '.join(wanted)}; put it into the model, or change these settings"
+        )
+    return ()
+
+
 def _mode(config: Config) -> str:
-    strategy, info = config.training_strategy, ModelInfo.read(config.model.model_path)
+    strategy, info = config.training_strategy, config.model.read()
     if strategy.audio is not None and info.audio_scale is None:
         raise LtxError(
             "the mode generates or reads audio, but the model has none; remove `training_strategy.audio`"
@@ -94,7 +118,9 @@ def _mode(config: Config) -> str:
 
 
 def _buckets(config: Config) -> str:
-    scale = ModelInfo.read(config.model.model_path).video_scale
+    if config.imported:
+        return "those of the imported data"
+    scale = config.model.read().video_scale
     tokens = []
     for bucket in config.dataset.buckets:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ltx_core.conditions.base import Modality
 from ltx_core.config.sections import (
@@ -30,6 +31,8 @@ EXTRA: Mapping[Modality, frozenset[str]] = {
     "audio": frozenset({"reference_audio_latents", "audio_masks"}),
 }
 """Columns that stages make for a modality's conditions."""
+TEXT_COLUMN = "conditions"
+"""The seeds' name for the column of text embeddings."""
 
 
 class Config(Section):
@@ -41,21 +44,30 @@ class Config(Section):
     seed: int = 42
     model: ModelSection = ModelSection()
     lora: LoraOptions = LoraOptions()
+    data: DataSection = DataSection()  # before the strategy, whose columns it may name
     training_strategy: Strategy = Strategy(video=VideoStream(), audio=AudioStream())
     optimization: OptimizationOptions = OptimizationOptions()
     acceleration: AccelerationOptions = AccelerationOptions()
     flow_matching: FlowMatchingSection = FlowMatchingSection()
     dataset: DatasetSection = DatasetSection()
-    data: DataSection = DataSection()
     validation: ValidationSection = ValidationSection()
     checkpoints: CheckpointOptions = CheckpointOptions()
     hub: HubSection = HubSection()
     wandb: WandbSection = WandbSection()
     engine: EngineSection = EngineSection()
 
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _no_lora(cls, value: Any) -> Any:
+        """A config of full training may say `lora: null`."""
+        return {} if value is None else value
+
     @field_validator("training_strategy")
     @classmethod
-    def _columns_that_stages_make(cls, value: Strategy) -> Strategy:
+    def _columns_that_stages_make(cls, value: Strategy, info: ValidationInfo) -> Strategy:
+        data: DataSection | None = info.data.get("data")
+        if data is None or data.preprocessed_data_root is not None:
+            return _folders(value)
         for modality, stream in value.streams.items():
             reads = [(name, EXTRA[modality]) for c in stream.conditions for name in c.columns]
             for name, known in [(stream.latents_dir, frozenset({OWN[modality]})), *reads]:
@@ -72,6 +84,24 @@ class Config(Section):
         return self.workspace / "store"
 
     @property
+    def imported(self) -> bool:
+        """Whether the samples are data that the public trainer prepared, instead of media."""
+        return self.data.preprocessed_data_root is not None
+
+    @property
     def runs_root(self) -> Path:
         """Folder of the runs."""
         return self.output_dir if self.output_dir is not None else self.workspace / "runs"
+
+
+def _folders(strategy: Strategy) -> Strategy:
+    """Check the columns of imported data, which are folders of any name inside one."""
+    for name in strategy.columns:
+        parts = PurePosixPath(name).parts
+        if not parts or ".." in parts or name.startswith("/") or name == TEXT_COLUMN:
+            raise ValueError(
+                f"the mode reads the column {name!r}, which cannot be a folder of "
+                f"`data.preprocessed_data_root`; name one inside it, as latents or my_masks "
+                f"({TEXT_COLUMN} is that of the captions)"
+            )
+    return strategy

@@ -8,9 +8,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ltx_core.config.samples import SampleSection
+from ltx_core.config.sources import not_here
 from ltx_core.curation.buckets import Bucket
-from ltx_core.curation.options import CaptionOptions, MaskOptions, ReferenceOptions, SceneOptions
+from ltx_core.curation.options import (
+    AudioMaskOptions,
+    AudioReferenceOptions,
+    CaptionOptions,
+    MaskOptions,
+    ReferenceOptions,
+    SceneOptions,
+)
 from ltx_core.diffusion.options import LevelMode, LevelParams
+from ltx_core.errors import ConfigError
+from ltx_core.models.info import ModelInfo
+from ltx_core.models.places import HELD, apart
 
 DEFAULT_NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 
@@ -25,27 +36,29 @@ class ModelSection(Section):
     """The base model and what of it is trained."""
 
     model_path: Path = Path("data/model")
+    model_source: str | None = None
+    """A version of LTX-Video or a hub's repository, as older configs name it; `model_path` goes first."""
     text_encoder_path: Path | None = None
+    """Folder of the text encoder and its tokenizer, where the model's own shall not be used."""
+    video_vae_path: Path | None = None
+    """Folder of the video VAE, likewise."""
+    audio_vae_path: Path | None = None
+    """Folder of the audio VAE, likewise; a vocoder beside it is taken too."""
     training_mode: Literal["lora", "full"] = "lora"
+    """`full`: every weight of the transformer's modalities that the mode has learns; `lora` is not read."""
     load_checkpoint: Path | None = None
-    """A LoRA to train on from: its file, or a folder (a run, a checkpoint) that holds `lora.safetensors`."""
+    """Weights to train on from, of the same `training_mode`: a file, or the folder of a run or a checkpoint
+    that holds `lora.safetensors` or `transformer/`."""
 
-    @field_validator("text_encoder_path")
-    @classmethod
-    def _within_the_model(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            raise ValueError(
-                "a text encoder of its own folder is not there yet; leave `text_encoder_path` out and put or "
-                "link the encoder and its tokenizer into the model as `text_encoder/` and `tokenizer/`"
-            )
-        return value
+    def read(self) -> ModelInfo:
+        """Facts of the model, its components where they lie.
 
-    @field_validator("training_mode")
-    @classmethod
-    def _lora_only(cls, value: str) -> str:
-        if value == "full":
-            raise ValueError("full fine-tuning is not there yet; use `training_mode: lora`")
-        return value
+        Raises:
+            LtxError: when the model or a component is not there, or cannot be used.
+        """
+        if self.model_source is not None and not self.model_path.exists():
+            raise ConfigError(not_here(self.model_source, self.model_path))
+        return ModelInfo.read(self.model_path, apart({name: getattr(self, name) for name in HELD}))
 
 
 class AudioSection(Section):
@@ -69,11 +82,15 @@ class DatasetSection(Section):
     source: Path = Path("data/footage")
     buckets: tuple[Bucket, ...] = (Bucket(768, 448, 89),)
     fps: Annotated[float, Field(gt=0)] = 24.0
+    duration_buckets: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    """Seconds of a clip in a mode without video; None: those of `buckets` (frames / fps)."""
     trigger: str = ""
     scenes: SceneOptions = SceneOptions()
     captions: CaptionOptions = CaptionOptions()
     references: ReferenceOptions = ReferenceOptions()
     masks: MaskOptions = MaskOptions()
+    audio_references: AudioReferenceOptions = AudioReferenceOptions()
+    audio_masks: AudioMaskOptions = AudioMaskOptions()
     mask_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     audio: AudioSection = AudioSection()
     holdout: HoldoutSection = HoldoutSection()
@@ -89,23 +106,32 @@ class DatasetSection(Section):
             raise ValueError("no bucket; give at least one, as 768x448x89 (width x height x frames)")
         return [Bucket.parse(text) if isinstance(text, str) else text for text in texts]
 
+    @field_validator("duration_buckets", mode="after")
+    @classmethod
+    def _some_durations(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and not value:
+            raise ValueError(
+                "no duration; give at least one in seconds, as [1.125, 5.0], or leave it out for those of "
+                "`buckets`"
+            )
+        return value
+
+    @property
+    def durations(self) -> tuple[float, ...]:
+        """Seconds of the clips of a mode without video."""
+        if self.duration_buckets is not None:
+            return tuple(sorted(set(self.duration_buckets)))
+        return tuple(sorted({bucket.seconds(self.fps) for bucket in self.buckets}))
+
 
 class DataSection(Section):
     """Reading the dataset while training."""
 
     preprocessed_data_root: Path | None = None
+    """Data prepared by the public trainer, which is trained on instead of `dataset.source`: its
+    `.precomputed` folder, or the folder that holds it."""
     num_dataloader_workers: Annotated[int, Field(ge=0)] = 2
     """Steps that are read ahead, in one thread; 0 reads each when needed. Results do not depend on it."""
-
-    @field_validator("preprocessed_data_root")
-    @classmethod
-    def _not_yet(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            raise ValueError(
-                "data prepared by another tool cannot be read yet; leave `preprocessed_data_root` out and "
-                "give the media as `dataset.source`"
-            )
-        return value
 
 
 class FlowMatchingSection(Section):
@@ -130,7 +156,7 @@ class ValidationSection(Section):
     """Width, height, frames of `samples` that state none; held-out clips are sampled at their own size."""
     frame_rate: Annotated[float, Field(gt=0)] = 24.0
     seed: int = 42
-    inference_steps: Annotated[int, Field(ge=2)] = 30
+    inference_steps: Annotated[int, Field(ge=1)] = 30
     interval: Annotated[int, Field(gt=0)] | None = 100
     video_cfg_scale: Annotated[float, Field(ge=1)] = 3.0
     audio_cfg_scale: Annotated[float, Field(ge=1)] = 7.0
@@ -153,33 +179,19 @@ class HubSection(Section):
     """Upload to a model hub after training."""
 
     push_to_hub: bool = False
+    """Not done by a run; the preflight says how."""
     hub_model_id: str | None = None
-
-    @field_validator("push_to_hub")
-    @classmethod
-    def _not_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError("uploading is not there yet; the published folder can be uploaded as it is")
-        return value
 
 
 class WandbSection(Section):
     """Weights & Biases logging."""
 
     enabled: bool = False
+    """Not done; the preflight says what is written instead."""
     project: str = "ltxv-trainer"
     entity: str | None = None
     tags: tuple[str, ...] = ()
     log_validation_videos: bool = True
-
-    @field_validator("enabled")
-    @classmethod
-    def _not_yet(cls, value: bool) -> bool:
-        if value:
-            raise ValueError(
-                "W&B logging is not there yet; TensorBoard events and metrics.parquet are written"
-            )
-        return value
 
 
 class EngineSection(Section):

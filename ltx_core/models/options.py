@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 TARGET_MODULES = ("to_k", "to_q", "to_v", "to_out.0")
 """The attentions' projections: the public trainer's default."""
@@ -28,5 +28,5 @@ class LoraOptions:
 
     rank: Annotated[int, Ge(1)] = 64
     alpha: Annotated[float, Gt(0)] = 64.0
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+    dropout: Annotated[float, Ge(0), Le(1)] = 0.0
     target_modules: Annotated[tuple[str, ...], MinLen(1)] = TARGET_MODULES

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ltx_core.stages.models import Models
 
 T = TypeVar("T")
+WITHOUT_MEDIA = frozenset(("imported", "text", "dataset", "train", "evaluate", "publish"))
+"""Stages of a run on imported data."""
 
 
 class Context:
@@ -34,7 +36,7 @@ class Context:
     @cached_property
     def info(self) -> ModelInfo:
         """Facts about the base model, from its configs alone."""
-        return ModelInfo.read(self.config.model.model_path)
+        return self.config.model.read()
 
     @cached_property
     def models(self) -> Models:
@@ -45,11 +47,18 @@ class Context:
 
     @cached_property
     def sources(self) -> list[SourceFile]:
-        """The media files of the source folder or dataset file."""
+        """The media files of the source folder or dataset file; none where prepared data is imported."""
+        if self.config.imported:
+            return []
         dataset = self.config.dataset
         needed = ("video", "caption") if dataset.captions.captioner == "none" else ("video",)
         own = (self.config.workspace, self.config.runs_root)
         return scan(dataset.source, self.config.workspace / "scan.sqlite", needed, own)
+
+    def needs(self, stage: str) -> bool:
+        """Whether the run has a stage: its mode reads what it makes, and media are there to make it of."""
+        from_rows = not self.config.imported or stage in WITHOUT_MEDIA
+        return from_rows and self.registry[stage].needed(self)
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
         """`make()`, computed once until `refresh` finds other rows of a stage that it took rows of."""

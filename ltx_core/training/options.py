@@ -66,14 +66,12 @@ class OptimizationOptions:
     betas: tuple[Annotated[float, Ge(0), Lt(1)], Annotated[float, Ge(0), Lt(1)]] = (0.9, 0.999)
 
     def __post_init__(self) -> None:
-        if self.optimizer_type == "adamw8bit":
-            raise ValueError("the 8-bit optimizer is not there yet; use `optimizer_type: adamw`")
         known = SCHEDULER_PARAMS[self.scheduler_type]
-        unknown = sorted(set(self.scheduler_params) - known)
+        unknown = sorted(set(self.scheduler_params) - known) if self.scheduler_type != "constant" else []
         if unknown:
             raise ValueError(
                 f"scheduler_params {', '.join(unknown)} mean nothing to {self.scheduler_type!r}; "
-                f"it takes {', '.join(sorted(known)) or 'none'}"
+                f"it takes {', '.join(sorted(known))}"
             )
         for name, value in self.scheduler_params.items():
             smallest = 1 if name in ("T_0", "T_mult", "num_cycles", "step_size") else 0
@@ -126,11 +124,6 @@ class AccelerationOptions:
     offload_optimizer_during_validation: bool = False
     threads: Annotated[int, Ge(1)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("quantization", "load_text_encoder_in_8bit", "offload_optimizer_during_validation"):
-            if getattr(self, name):
-                raise ValueError(f"{name} is not there yet; leave it out")
 
     @property
     def precision(self) -> Precision:
