@@ -49,7 +49,7 @@ def _memory(found: Estimate) -> str:
     parts = ", ".join(f"{NAMES[what]} {amount(size)}" for what, size in found.memory)
     most = amount(max(size for _, size in found.memory))
     return (
-        f"{most} of parameters at once ({parts}; {found.lora_parameters:,} LoRA parameters); "
+        f"{most} of parameters at once ({parts}; {found.trained_parameters:,} that learn); "
         "an estimate, activations come on top"
     )
 

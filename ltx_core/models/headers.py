@@ -25,15 +25,17 @@ def weight_shapes(info: ModelInfo, component: str) -> Mapping[str, tuple[int, ..
         ModelError: when a file is damaged.
     """
     stamps = [
-        (path, path.stat().st_size, path.stat().st_mtime_ns) for path in weight_files(info.path / component)
+        (path, path.stat().st_size, path.stat().st_mtime_ns) for path in weight_files(info.folder(component))
     ]
     return {name: shape for stamp in stamps for name, shape in _shapes(*stamp).items()}
 
 
-def parameter_count(info: ModelInfo, component: str) -> int:
-    """Numbers in a component's weights. Of a text encoder only the language model counts: the rest is not
-    loaded onto the device."""
+def parameter_count(info: ModelInfo, component: str, parts: Collection[str] | None = None) -> int:
+    """Numbers in a component's weights, or in those of its modules `parts`. Of a text encoder only the
+    language model counts: the rest is not loaded onto the device."""
     shapes = weight_shapes(info, component)
+    if parts is not None:
+        shapes = {name: shape for name, shape in shapes.items() if name.split(".")[0] in parts}
     if component == "text_encoder":
         shapes = {name: shape for name, shape in shapes.items() if "vision" not in name} or shapes
     return sum(math.prod(shape) for shape in shapes.values())
@@ -57,6 +59,15 @@ def lora_parameter_count(info: ModelInfo, options: LoraOptions, modalities: Coll
     return total
 
 
+def file_metadata(path: Path) -> dict[str, str]:
+    """The strings in the header of a safetensors file: of a LoRA, or of a transformer that was trained whole.
+
+    Raises:
+        ModelError: when the file is missing or damaged.
+    """
+    return dict(_header(path).get("__metadata__", {}))
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files of a component that are loaded: those of the index where there is one, else all."""
     for index in sorted(folder.glob(f"*{INDEX_SUFFIX}")):
@@ -67,12 +78,17 @@ def weight_files(folder: Path) -> list[Path]:
 
 @lru_cache(maxsize=256)
 def _shapes(path: Path, size: int, mtime_ns: int) -> dict[str, tuple[int, ...]]:
+    header = _header(path)
+    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+
+
+def _header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as handle:
-            length = int.from_bytes(handle.read(8), "little")
+            length, size = int.from_bytes(handle.read(8), "little"), path.stat().st_size
             if not 0 < length <= min(LARGEST_HEADER, size):
                 raise ValueError(f"a header of {length} bytes in a file of {size}")
             header: dict[str, Any] = json.loads(handle.read(length))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is damaged ({error}); get the file again") from error
-    return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
+    return header

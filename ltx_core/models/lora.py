@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from ltx_core.models.info import ModelError
-from ltx_core.models.lora_file import PREFIX, LoraFile, pack, read_lora
-from ltx_core.models.names import BOTH, runs_with, to_diffusers, to_original
+from ltx_core.models.lora_file import PREFIX, LoraFile, read_lora
+from ltx_core.models.names import BOTH, modality_of, runs_with, to_diffusers, to_original
 from ltx_core.models.options import LoraOptions
-from ltx_core.store.disk import write_atomic
+from ltx_core.store.tensors import Entry, save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -141,25 +141,34 @@ def save_lora(
     """
     config = transformer.peft_config[ADAPTER]
     scale = config.lora_alpha / config.r
-    weights = {}
+    entries = []
     for name, tensor in lora_state(transformer).items():
         module, kind = name.split(".lora_")
         scaled = tensor * scale if kind[0] == "B" else tensor
-        weights[f"{PREFIX}{to_original(module)}.lora_{kind}"] = scaled.to(dtype)
+        entries.append(Entry.of(f"{PREFIX}{to_original(module)}.lora_{kind}", scaled, dtype))
     facts = {**metadata, "format": "pt", "rank": str(config.r), "alpha": f"{config.lora_alpha:g}"}
-    write_atomic(Path(path), pack(weights, {**facts, MARK: "true"}))
+    save_tensors(path, entries, {**facts, MARK: "true"})
 
 
 @torch.no_grad()
 def load_lora(transformer: Any, path: Path) -> LoraFile:
     """Add the adapters of a file to a transformer without any, as they are; frozen.
 
+    Those of a modality that the transformer was loaded without are left out: they would never run.
+
     Raises:
         ModelError: when the file cannot be read or does not fit the transformer.
     """
     file = read_lora(path)
     modules = dict(transformer.named_modules())
-    for name, (a, b) in file.weights.items():
+    loaded = {modality_of(name) for name, _ in transformer.named_parameters()}
+    weights = {name: pair for name, pair in file.weights.items() if modality_of(name) in loaded}
+    if not weights:
+        raise ModelError(
+            f"{path} changes no layer that runs with {' and '.join(sorted(loaded))} alone; use it for a "
+            "sample with the modalities that it was trained for"
+        )
+    for name, (a, b) in weights.items():
         weight = getattr(modules.get(name), "weight", None)
         if weight is None or tuple(weight.shape) != (b.shape[0], a.shape[1]):
             found = "does not exist" if weight is None else f"is {tuple(weight.shape)}"
@@ -167,9 +176,9 @@ def load_lora(transformer: Any, path: Path) -> LoraFile:
                 f"{path} does not fit this model: {name} {found}, the LoRA is for "
                 f"{(b.shape[0], a.shape[1])}; use the base model that the LoRA was made for"
             )
-    _inject(transformer, {name: len(a) for name, (a, _) in file.weights.items()}, None, 0.0)
+    _inject(transformer, {name: len(a) for name, (a, _) in weights.items()}, None, 0.0)
     state = {}
-    for name, (a, b) in file.weights.items():
+    for name, (a, b) in weights.items():
         state[f"{name}.lora_A.weight"], state[f"{name}.lora_B.weight"] = a, b
     load_lora_state(transformer, state)
     for parameter in _parameters(transformer).values():

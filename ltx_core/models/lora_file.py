@@ -1,19 +1,14 @@
 """The file of a LoRA: safetensors with string metadata.
 
-Written in the original layout; read in the original, diffusers' or bare layout. Bytes are a function of
-weights and metadata (safetensors itself writes metadata in random order).
+Written in the original layout; read in the original, diffusers' or bare layout.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from ltx_core.models.info import ModelError
@@ -36,18 +31,6 @@ class LoraFile:
 
     weights: dict[str, tuple[Tensor, Tensor]]
     metadata: dict[str, str]
-
-
-def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """Safetensors bytes that are a function of `tensors` and `metadata`."""
-    blob: bytes = save({name: tensors[name].contiguous() for name in sorted(tensors)})
-    (length,) = struct.unpack("<Q", blob[:8])
-    header = json.loads(blob[8 : 8 + length])
-    entries = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
-    whole = {"__metadata__": dict(sorted(metadata.items())), **dict(entries)}
-    text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + blob[8 + length :]
 
 
 def read_lora(path: Path) -> LoraFile:

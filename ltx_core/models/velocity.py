@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from ltx_core.diffusion.track import Track
@@ -22,10 +24,14 @@ class Velocity:
     Attributes:
         model: the transformer.
         checkpointing: recompute activations in the backward pass.
+        autocast: type that float32 weights which learn compute in; None: that of the weights.
+        base: gives a block in which the model is the base one.
     """
 
     model: Any
     checkpointing: bool = False
+    autocast: torch.dtype | None = None
+    base: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __call__(
         self,
@@ -53,14 +59,16 @@ class Velocity:
             name: Stream.of(track, inputs[name], timesteps[name], levels[name], contexts[name])
             for name, track in tracks.items()
         }
-        video, audio = transformer_forward(
-            self.model,
-            streams.get("video"),
-            streams.get("audio"),
-            cross_attention=cross_attention,
-            stg_blocks=stg_blocks,
-            checkpointing=self.checkpointing,
-        )
+        device = next(iter(inputs.values())).device.type
+        with torch.autocast(device, self.autocast) if self.autocast is not None else nullcontext():
+            video, audio = transformer_forward(
+                self.model,
+                streams.get("video"),
+                streams.get("audio"),
+                cross_attention=cross_attention,
+                stg_blocks=stg_blocks,
+                checkpointing=self.checkpointing,
+            )
         found: dict[Modality, Tensor] = {}
         if video is not None:
             found["video"] = video

@@ -15,14 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 
+from ltx_core.config.roles import MODALITIES
 from ltx_core.curation.buckets import Bucket
 from ltx_core.errors import ConfigError
 from ltx_core.geometry.units import audio_steps, video_grid
-from ltx_core.models.headers import lora_parameter_count, parameter_count
+from ltx_core.models.headers import lora_parameter_count, parameter_count, transformer_parameter_count
 from ltx_core.stages.base import NotReadyError, StagePlan
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
-from ltx_core.stages.folder import lineage_of, run_folder
+from ltx_core.stages.folder import is_full, lineage_of, run_folder
+from ltx_core.stages.modalities import needed_modalities
 from ltx_core.stages.report import base_fingerprint
 from ltx_core.stages.timing import seconds_per_row
 from ltx_core.training.log import METRICS, read_metrics
@@ -62,7 +64,7 @@ class Estimate:
         seconds: of all missing work whose time is known.
         unknown: stages with missing work of unknown time.
         memory: (what, bytes of parameters) of groups that are never on the device together.
-        lora_parameters: trainable numbers.
+        trained_parameters: numbers that learn.
         tokens: of every bucket.
         store_bytes: of the missing rows; None while the number of clips is unknown.
         checkpoint_bytes: of the checkpoints that a training keeps.
@@ -71,7 +73,7 @@ class Estimate:
     seconds: float
     unknown: tuple[str, ...]
     memory: tuple[tuple[str, int], ...]
-    lora_parameters: int
+    trained_parameters: int
     tokens: tuple[Tokens, ...]
     store_bytes: int | None
     checkpoint_bytes: int
@@ -102,19 +104,25 @@ def estimate(context: Context, plans: Sequence[StagePlan]) -> Estimate:
         ModelError: when the model is missing or damaged.
         ConfigError: when a bucket does not fit the model.
     """
-    trained = lora_parameter_count(
-        context.info, context.config.lora, list(context.config.training_strategy.streams)
-    )
+    trained = _trained_parameters(context)
     training = any(plan.stage == "train" and (plan.missing or not plan.ready) for plan in plans)
     return Estimate(
         seconds=sum(plan.seconds or 0.0 for plan in plans),
         unknown=tuple(plan.stage for plan in plans if plan.seconds is None),
         memory=tuple(_memory(context, trained)),
-        lora_parameters=trained,
+        trained_parameters=trained,
         tokens=tuple(_tokens(context, bucket) for bucket in context.config.dataset.buckets),
         store_bytes=_store_bytes(context, plans),
         checkpoint_bytes=_checkpoint_bytes(context, trained) if training else 0,
     )
+
+
+def _trained_parameters(context: Context) -> int:
+    config, info = context.config, context.info
+    streams = list(config.training_strategy.streams)
+    if is_full(config):
+        return transformer_parameter_count(info, streams)
+    return lora_parameter_count(info, config.lora, streams)
 
 
 def missing_rows(context: Context, plan: StagePlan) -> int | None:
@@ -203,8 +211,12 @@ def _memory(context: Context, trained: int) -> list[tuple[str, int]]:
         return parameter_count(info, component) * each
 
     sound = size("audio_vae", 4) + size("vocoder", 4)
-    resident = size("transformer") + size("connectors")
-    decoders = max(size("vae"), sound if config.training_strategy.audio is not None else 0)
+    needed = needed_modalities(config)
+    frozen = transformer_parameter_count(info, needed) - (trained if is_full(config) else 0)
+    connectors = parameter_count(info, "connectors", [f"{modality}_connector" for modality in needed])
+    # Beside weights that learn, which are float32, the frozen ones are so too.
+    resident = frozen * (4 if is_full(config) else width) + connectors * width
+    decoders = max(size("vae") if "video" in needed else 0, sound if "audio" in needed else 0)
     groups = [("text", size("text_encoder") + size("connectors"))]
     if config.training_strategy.video is not None:
         groups.append(("latents", size("vae")))
@@ -259,4 +271,6 @@ def _checkpoint_bytes(context: Context, trained: int) -> int:
     options, steps = context.config.checkpoints, context.config.optimization.steps
     written = 1 if options.interval is None else -(-steps // options.interval)
     kept = written if options.keep_last_n < 0 else min(written, max(1, options.keep_last_n))
-    return kept * trained * (PRECISION_BYTES[options.precision] + STATE_BYTES[options.save_training_state])
+    whole = transformer_parameter_count(context.info, MODALITIES) if is_full(context.config) else trained
+    state = trained * STATE_BYTES[options.save_training_state]
+    return kept * (whole * PRECISION_BYTES[options.precision] + state)

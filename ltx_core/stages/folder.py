@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import uuid
 from pathlib import Path
 from typing import Any
 
 from ltx_core import __version__
 from ltx_core.config.load import dump
 from ltx_core.config.root import Config
-from ltx_core.store.disk import write_atomic
+from ltx_core.errors import ConfigError
+from ltx_core.store.disk import TEMPORARY_PREFIX, explain, sync_folder, write_atomic
 from ltx_core.store.rows import Row
 
 LORA = "lora.safetensors"
@@ -17,6 +21,78 @@ REPORT = "report.html"
 LINEAGE = "lineage.json"
 SUMMARY = "evaluation.json"
 """The evaluation's numbers and tables."""
+
+
+PRODUCTS = {"lora": LORA, "full": "transformer"}
+"""Name of a training's product by `model.training_mode`: a file, or a folder in diffusers' layout."""
+FULL_WEIGHTS = "diffusion_pytorch_model.safetensors"
+"""The weights in the folder of a product."""
+
+
+def is_full(config: Config) -> bool:
+    """Whether every weight of the mode's modalities learns, instead of a LoRA."""
+    return config.model.training_mode == "full"
+
+
+def product_of(config: Config, folder: Path) -> Path:
+    """The product of a training in the folder of a run, a checkpoint or a publication."""
+    return folder / PRODUCTS[config.model.training_mode]
+
+
+def weights_of(product: Path) -> Path:
+    """The file of a product's weights."""
+    return product if product.suffix == ".safetensors" else product / FULL_WEIGHTS
+
+
+def product_files(product: Path) -> dict[str, Path]:
+    """The files of a product by their path beside it, the weights last."""
+    if product.suffix == ".safetensors":
+        return {product.name: product}
+    return {f"{product.name}/{name}": product / name for name in ("config.json", FULL_WEIGHTS)}
+
+
+def place(source: Path, target: Path) -> None:
+    """Copy a product, whole or not at all; an older one at its place is replaced.
+
+    Raises:
+        StoreError: when the disk is full, read-only or not permitted.
+    """
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        for name, path in product_files(source).items():
+            copy = temporary / Path(name).name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+            with copy.open("rb") as handle:
+                os.fsync(handle.fileno())
+        sync_folder(temporary)
+        if target.is_dir():
+            shutil.rmtree(target)
+        (temporary if source.is_dir() else temporary / source.name).rename(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise explain(error, target) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def beginning(config: Config) -> Path | None:
+    """The weights file of `model.load_checkpoint`, or None.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    path = config.model.load_checkpoint
+    if path is None:
+        return None
+    places = (path, weights_of(path), weights_of(product_of(config, path)))
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"model.load_checkpoint {path} does not exist; give a .safetensors file, or a folder that holds "
+            f"{PRODUCTS[config.model.training_mode]}"
+        )
+    return found
 
 
 def run_folder(config: Config, key: str) -> Path:

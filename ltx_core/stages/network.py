@@ -1,25 +1,109 @@
-"""The base transformer of a config, and a trained LoRA on it."""
+"""The transformer of a config: with what learns made trainable, or with a trained product, and its base."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from ltx_core.models.lora import load_lora
+import torch
+
+from ltx_core.models.full import load_full, save_full, swapped, train_all
+from ltx_core.models.lora import add_lora, continue_lora, load_lora, lora_off, save_lora
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
+from ltx_core.stages.folder import beginning, is_full, product_of
+from ltx_core.stages.modalities import needed_modalities
+from ltx_core.stages.report import lora_metadata
+from ltx_core.training.checkpoint import Export
 
 
-def open_velocity(context: Context, lora: Path | None = None) -> Velocity:
-    """The frozen transformer, with the LoRA of a file where one is given.
+def open_velocity(
+    context: Context, product: Path | None = None, modalities: Collection[str] | None = None
+) -> Velocity:
+    """The frozen transformer, with a trained product where one is given.
+
+    Args:
+        context: of the config.
+        product: a LoRA's file, or the folder of a transformer that was trained whole; None: the base model.
+        modalities: what is loaded; None: what training and samples of the config need.
 
     Raises:
-        ModelError: when the model or the LoRA is missing or damaged, or they do not fit.
+        ModelError: when the model or the product is missing or damaged, or they do not fit.
     """
+    models, options = context.models, context.config.optimization
+    models.release()
+    wanted = needed_modalities(context.config) if modalities is None else tuple(modalities)
+    whole = product if product is not None and product.is_dir() else None
+    model = load_transformer(context.info, models.device, models.dtype, wanted, whole)
+    velocity = Velocity(model, options.enable_gradient_checkpointing)
+    if product is None:
+        return velocity
+    if whole is not None:
+        return replace(velocity, base=partial(swapped, model, _base_folder(context), whole))
+    load_lora(model, product)
+    return replace(velocity, base=partial(lora_off, model))
+
+
+def base_of(velocity: Velocity) -> AbstractContextManager[None]:
+    """Inside the block `velocity` is that of the base model, bit for bit."""
+    return velocity.base()
+
+
+def open_training(context: Context) -> Velocity:
+    """The transformer whose trainable weights are all that learns: adapters, or every weight of the mode.
+
+    Raises:
+        ModelError: when the model or `model.load_checkpoint` is missing or damaged, or they do not fit.
+        ConfigError: when there is no such checkpoint.
+    """
+    config = context.config
+    streams, begun = list(config.training_strategy.streams), beginning(config)
+    if not is_full(config):
+        velocity = open_velocity(context)
+        add_lora(velocity.model, config.lora, config.seed, streams)
+        if begun is not None:
+            continue_lora(velocity.model, begun)
+        return replace(velocity, base=partial(lora_off, velocity.model))
     models = context.models
     models.release()
-    model = load_transformer(context.info, models.device, models.dtype)
-    model.requires_grad_(False)
-    if lora is not None:
-        load_lora(model, lora)
-    return Velocity(model, context.config.optimization.enable_gradient_checkpointing)
+    model = load_transformer(context.info, models.device, torch.float32, needed_modalities(config))
+    if begun is not None:
+        load_full(model, begun)
+    train_all(model, streams)
+    computed = None if models.dtype == torch.float32 else models.dtype
+    return Velocity(model, config.optimization.enable_gradient_checkpointing, computed, base=_gone)
+
+
+def exporter(context: Context, velocity: Velocity, dataset: str) -> Export:
+    """What writes the product of the current weights into a checkpoint's folder.
+
+    Args:
+        context: of the config.
+        velocity: of `open_training`.
+        dataset: digest of the dataset, for the metadata.
+    """
+    config = context.config
+    dtype = getattr(torch, config.checkpoints.precision)
+    begun = beginning(config)
+    origins = [*([] if begun is None else [begun]), _base_folder(context)]
+
+    def export(folder: Path, step: int) -> None:
+        target, metadata = product_of(config, folder), lora_metadata(context, step, dataset)
+        if is_full(config):
+            save_full(target, velocity.model, origins, {**metadata, "training_mode": "full"}, dtype)
+        else:
+            save_lora(target, velocity.model, metadata, dtype)
+
+    return export
+
+
+def _gone() -> AbstractContextManager[None]:
+    raise RuntimeError("a transformer that is being trained whole no longer has its base's weights")
+
+
+def _base_folder(context: Context) -> Path:
+    return context.info.folder("transformer")

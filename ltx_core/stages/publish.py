@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
-from ltx_core.stages.folder import LINEAGE, LORA, REPORT, folder_of
+from ltx_core.stages.folder import LINEAGE, REPORT, folder_of, product_of, weights_of
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
@@ -34,38 +34,45 @@ class Publish(Stage):
     def valid(self, context: Context, row: Row) -> bool:
         """Whether the folder is whole and holds this row's product: another run of the name replaces it."""
         folder = context.config.workspace / str(row.columns["folder"])
-        weights = folder / LORA
-        whole = weights.is_file() and weights.stat().st_size == row.columns["lora_bytes"]
+        weights = weights_of(product_of(context.config, folder))
+        whole = weights.is_file() and weights.stat().st_size == row.columns.get("weights_bytes")
         return whole and _published(folder) == row.row_key
 
     def product(self, context: Context, row: Row) -> dict[str, Any]:
-        """The published folder and the report."""
+        """The published folder, the product in it and the report."""
         run = folder_of(context.config, row)
         folder = context.config.workspace / str(row.columns["folder"])
-        return {"folder": str(folder), "run": str(run), "report": str(run / REPORT)}
+        product = product_of(context.config, folder)
+        return {
+            "folder": str(folder),
+            "product": str(product),
+            "run": str(run),
+            "report": str(run / REPORT),
+        }
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Write the folder whole or not at all."""
         from ltx_core.evaluation.card import publish
-        from ltx_core.models.lora_file import read_lora
+        from ltx_core.models.headers import file_metadata
         from ltx_core.stages.report import read_measured, report_data
 
         for item in items:
             row: Row = item.payload
             run = folder_of(context.config, row)
-            metadata = read_lora(run / LORA).metadata
+            product = product_of(context.config, run)
+            metadata = file_metadata(weights_of(product))
             data = report_data(context, run, read_measured(run))
             data = replace(data, lineage={**data.lineage, "published": item.key})
             relative = Path("published") / context.config.name
             files: dict[str, bytes | Path] = {REPORT: run / REPORT, "config.yaml": run / "config.yaml"}
             for path in sorted((run / "samples" / "after").glob("*")):
                 files[f"samples/{path.name}"] = path
-            publish(context.config.workspace / relative, run / LORA, metadata, data, files)
+            publish(context.config.workspace / relative, product, metadata, data, files)
             columns = {
                 "folder": relative.as_posix(),
                 "run": row.columns["run"],
                 "report": row.columns["report"],
-                "lora_bytes": (run / LORA).stat().st_size,
+                "weights_bytes": weights_of(product).stat().st_size,
             }
             yield pending(item, columns=columns, content={"published": digest([row.content_digest])})
 

@@ -1,4 +1,4 @@
-"""train: the LoRA, in a run's folder; the committed row names the folder and the digest of the weights.
+"""train: a LoRA or a whole transformer, in a run's folder; the row names it and the digest of the weights.
 
 Entry to loss in four files: here, `training/loop.py`, `training/step.py`, `diffusion/loss.py`.
 """
@@ -11,13 +11,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ltx_core.config.root import Config
-from ltx_core.errors import ConfigError, LtxError
+from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
-from ltx_core.stages.folder import LORA, begin, folder_of, run_folder, stated
-from ltx_core.stages.report import base_fingerprint, lora_metadata
-from ltx_core.store.disk import write_atomic
+from ltx_core.stages.folder import (
+    begin,
+    beginning,
+    folder_of,
+    is_full,
+    place,
+    product_of,
+    run_folder,
+    stated,
+    weights_of,
+)
+from ltx_core.stages.report import base_fingerprint
 from ltx_core.store.keys import digest, digest_file
 from ltx_core.store.rows import PendingRow, Row
 
@@ -33,7 +42,7 @@ class Train(Stage):
         config = context.config
         return {
             "strategy": config.training_strategy.model_dump(mode="json"),
-            "lora": asdict(config.lora),
+            **({"training_mode": "full"} if is_full(config) else {"lora": asdict(config.lora)}),
             "optimization": _without(asdict(config.optimization), "enable_gradient_checkpointing"),
             "flow_matching": config.flow_matching.model_dump(mode="json"),
             "precision": config.acceleration.precision,
@@ -54,8 +63,8 @@ class Train(Stage):
 
     def valid(self, context: Context, row: Row) -> bool:
         """Whether the run's weights are there at their length."""
-        weights = folder_of(context.config, row) / LORA
-        return weights.is_file() and weights.stat().st_size == row.columns["lora_bytes"]
+        weights = weights_of(product_of(context.config, folder_of(context.config, row)))
+        return weights.is_file() and weights.stat().st_size == row.columns.get("weights_bytes")
 
     def product(self, context: Context, row: Row) -> dict[str, Any]:
         """The run's folder and its weights."""
@@ -67,31 +76,28 @@ class Train(Stage):
             folder = run_folder(context.config, item.key)
             begin(folder, context.config, _lineage(context, item))
             outcome = train(context, folder, item.key)
-            weights = outcome.checkpoint / LORA
-            write_atomic(folder / LORA, weights.read_bytes())
-            found = digest_file(folder / LORA)
+            product = product_of(context.config, folder)
+            place(product_of(context.config, outcome.checkpoint), product)
+            found = digest_file(weights_of(product))
             yield pending(
                 item,
                 columns={
                     "run": stated(context.config, folder),
                     "steps": outcome.step,
                     "resumed_from": outcome.resumed_from,
-                    "lora": found,
-                    "lora_bytes": (folder / LORA).stat().st_size,
+                    "weights": found,
+                    "weights_bytes": weights_of(product).stat().st_size,
                 },
-                content={"lora": found},
+                content={"weights": found},
             )
 
 
 def train(context: Context, folder: Path, identity: str) -> Any:
     """Wire the config's parts together and run the loop; returns its `Outcome`."""
-    import torch
-
     from ltx_core.assemble import assemble
-    from ltx_core.models.lora import add_lora, continue_lora, save_lora
     from ltx_core.stages.batches import Rows, open_contexts, scales
     from ltx_core.stages.hooks import make_hooks
-    from ltx_core.stages.network import open_velocity
+    from ltx_core.stages.network import exporter, open_training
     from ltx_core.training.device import make_accelerator
     from ltx_core.training.loop import train as run_loop
     from ltx_core.training.plan import Parts
@@ -100,16 +106,8 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     row, samples = load_samples(context)
     accelerator = make_accelerator(config.acceleration)
     rows = Rows(context, samples)
-    velocity = open_velocity(context)
-    add_lora(velocity.model, config.lora, config.seed, list(config.training_strategy.streams))
-    if config.model.load_checkpoint is not None:
-        continue_lora(velocity.model, _loaded_weights(config.model.load_checkpoint))
+    velocity = open_training(context)
     contexts = open_contexts(context, rows)
-
-    def export(path: Path, step: int) -> None:
-        dtype = getattr(torch, config.checkpoints.precision)
-        save_lora(path, velocity.model, lora_metadata(context, step, row.content_digest), dtype)
-
     plan = make_plan(context, folder, identity, {s.clip_id: s.shape for s in samples if s.split == "train"})
     parts = Parts(
         model=velocity.model,
@@ -117,7 +115,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
         assemble=lambda batch, coins: assemble(config.training_strategy, batch, scales(context), coins),
         contexts=contexts,
         predict=velocity,
-        export=export,
+        export=exporter(context, velocity, row.content_digest),
     )
     hooks = make_hooks(context, folder, rows, velocity, contexts)
     return run_loop(plan, parts, accelerator, hooks, lambda progress: _tell(context, progress))
@@ -151,25 +149,9 @@ def make_plan(context: Context, folder: Path, identity: str, buckets: dict[str, 
 
 
 def _beginning(config: Config) -> dict[str, str]:
-    """The LoRA that the training goes on from, by its bytes; nothing for one that begins anew."""
-    if config.model.load_checkpoint is None:
-        return {}
-    return {"load_checkpoint": digest_file(_loaded_weights(config.model.load_checkpoint))}
-
-
-def _loaded_weights(path: Path) -> Path:
-    """The file of `model.load_checkpoint`.
-
-    Raises:
-        ConfigError: when there is none.
-    """
-    file = path / LORA if path.is_dir() else path
-    if not file.is_file():
-        raise ConfigError(
-            f"model.load_checkpoint {path} does not exist; give a LoRA's .safetensors file, or a folder that "
-            f"holds {LORA}"
-        )
-    return file
+    """The weights that the training goes on from, by their bytes; nothing for one that begins anew."""
+    found = beginning(config)
+    return {} if found is None else {"load_checkpoint": digest_file(found)}
 
 
 def _lineage(context: Context, item: Item) -> dict[str, Any]:

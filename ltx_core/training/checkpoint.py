@@ -1,6 +1,6 @@
 """Checkpoints that are there whole or not at all, and the exact state of a training.
 
-    checkpoints/step_000250/lora.safetensors    the product at this step
+    checkpoints/step_000250/lora.safetensors    the product at this step, or transformer/ of a full training
     checkpoints/step_000250/state/              parameters, optimizer moments, counters: what going on needs
     checkpoints/step_000250/manifest.json       size and digest of every file, written last
 
@@ -26,20 +26,21 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ltx_core.errors import LtxError
 from ltx_core.store.disk import TEMPORARY_PREFIX, explain, sync_folder
 from ltx_core.store.keys import digest_file
+from ltx_core.store.tensors import Entry, write_tensors
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS, STATE, MANIFEST = "lora.safetensors", "state", "manifest.json"
+STATE, MANIFEST = "state", "manifest.json"
 SCHEMA_VERSION = 1
 
 Export = Callable[[Path, int], None]
-"""Writes the product (`lora.safetensors`) of the current weights to a path, for a step."""
+"""Writes the product of the current weights into a folder, under its own name, for a step."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def save_checkpoint(root: Path, step: int, export: Export, state: TrainingState 
     temporary = root / f"{TEMPORARY_PREFIX}{final.name}-{uuid.uuid4().hex}"
     try:
         temporary.mkdir(parents=True)
-        export(temporary / WEIGHTS, step)
+        export(temporary, step)
         if state is not None:
             _write_state(temporary / STATE, state)
         _seal(temporary, step)
@@ -133,11 +134,6 @@ def latest(root: Path, *, with_state: bool = False) -> Path | None:
     return None
 
 
-def step_of(checkpoint: Path) -> int:
-    """The step of a checkpoint's folder."""
-    return int(checkpoint.name.removeprefix("step_"))
-
-
 def load_state(checkpoint: Path) -> TrainingState:
     """The training state of a checkpoint, on the CPU.
 
@@ -185,9 +181,9 @@ def sweep(root: Path) -> None:
 
 def _write_state(folder: Path, state: TrainingState) -> None:
     folder.mkdir()
-    save_file(_plain(state.parameters), folder / "parameters.safetensors")
+    write_tensors(folder / "parameters.safetensors", _entries(state.parameters))
     if state.optimizer:
-        save_file(_plain(state.optimizer), folder / "optimizer.safetensors")
+        write_tensors(folder / "optimizer.safetensors", _entries(state.optimizer))
     facts = {
         "schema_version": SCHEMA_VERSION,
         "step": state.step,
@@ -197,8 +193,8 @@ def _write_state(folder: Path, state: TrainingState) -> None:
     (folder / "state.json").write_text(json.dumps(facts, indent=1), "utf-8")
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+def _entries(tensors: Mapping[str, Tensor]) -> list[Entry]:
+    return [Entry.of(name, tensor) for name, tensor in tensors.items()]
 
 
 def _seal(folder: Path, step: int) -> None:

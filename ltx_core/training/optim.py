@@ -40,7 +40,7 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """
     found = {name: value for name, value in model.named_parameters() if value.requires_grad}
     if not found:
-        raise ValueError("the model has no trainable parameter; add a LoRA first")
+        raise ValueError("the model has no trainable parameter; add a LoRA or let its weights learn")
     for name, value in found.items():
         if value.dtype != torch.float32:
             raise ValueError(

@@ -51,7 +51,7 @@ class Parts:
         assemble: batch -> tracks.
         contexts: clip ids -> text contexts.
         predict: the model's forward pass.
-        export: writes the product to a path.
+        export: writes the product into a folder.
     """
 
     model: nn.Module

@@ -1,21 +1,14 @@
-"""How far a training is: loss, speed and time left, on a terminal or as plain lines."""
+"""How far a training is: loss, speed and time left."""
 
 from __future__ import annotations
 
-import logging
-import sys
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-logger = logging.getLogger(__name__)
-
 WINDOW = 20
 """Steps over which speed and loss are averaged."""
-PLAIN_SECONDS = 10.0
-"""Without a terminal a line is written this often."""
 
 
 @dataclass(frozen=True)
@@ -69,41 +62,6 @@ class Meter:
 
 
 Report = Callable[[Progress], None]
-
-
-class ConsoleProgress:
-    """A bar on a terminal (standard error), else a log line every few seconds; use as a context."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-        self._last = -PLAIN_SECONDS
-
-    def __enter__(self) -> ConsoleProgress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(BarColumn(), TextColumn("{task.description}"), console=Console(stderr=True))
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, progress: Progress) -> None:
-        """Show it."""
-        if self._bar is not None:
-            if self._task is None:
-                self._task = self._bar.add_task("", total=progress.steps)
-            self._bar.update(self._task, completed=progress.step, description=str(progress))
-            return
-        now = time.monotonic()
-        if now - self._last >= PLAIN_SECONDS or progress.step == progress.steps:
-            self._last = now
-            logger.info("%s", progress)
 
 
 def _clock(seconds: float) -> str:

@@ -22,7 +22,6 @@ from ltx_core.diffusion.loss import masked_mse
 from ltx_core.diffusion.options import LevelMode, LevelParams
 from ltx_core.diffusion.track import Track
 from ltx_core.training.draws import ANY_MODALITY, Draws
-from ltx_core.training.options import OptimizationOptions
 
 Assemble = Callable[[Batch, Coins], Mapping[Modality, Track]]
 """(batch, draws of the conditions) -> tracks of the modalities that are present."""
@@ -61,23 +60,6 @@ class StepOptions:
     shared_level: bool = False
     caption_dropout: float = 0.0
     weights: Mapping[Modality, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        optimization: OptimizationOptions,
-        level_mode: LevelMode = "shifted_logit_normal",
-        level_params: LevelParams | None = None,
-        shared_level: bool = False,
-    ) -> StepOptions:
-        """From the sections `optimization` and `flow_matching`."""
-        weights: dict[Modality, float] = {
-            "video": optimization.video_loss_weight,
-            "audio": optimization.audio_loss_weight,
-        }
-        return cls(
-            level_mode, level_params or LevelParams(), shared_level, optimization.caption_dropout, weights
-        )
 
 
 @dataclass(frozen=True)

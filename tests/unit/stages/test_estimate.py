@@ -104,9 +104,10 @@ def test_before_anything_is_computed_nothing_is_invented(pipeline):
     (tokens,) = estimate.tokens
     assert (tokens.video, tokens.audio, tokens.attached, tokens.all) == (48, 0, 48, 96)
     memory = dict(estimate.memory)
-    weights = 4 * (parameter_count(INFO, "transformer") + parameter_count(INFO, "connectors"))
+    connectors = parameter_count(INFO, "connectors", ["video_connector"])
+    weights = 4 * (transformer_parameter_count(INFO, ["video"]) + connectors)
     decoder = 4 * parameter_count(INFO, "vae")
-    assert memory["train"] == weights + decoder + TRAINED_BYTES * estimate.lora_parameters
+    assert memory["train"] == weights + decoder + TRAINED_BYTES * estimate.trained_parameters
     assert "audio_latents" not in memory
     halved = pipeline("acceleration.mixed_precision_mode=bf16", config="v2v_ic_lora.yaml")
     assert dict(halved.estimate(halved.plans()).memory)["latents"] * 2 == memory["latents"]

@@ -22,8 +22,8 @@ from ltx_core.training.checkpoint import (
 )
 
 
-def export(path, step):
-    save_file({"weight": torch.full((4,), float(step))}, path)
+def export(folder, step):
+    save_file({"weight": torch.full((4,), float(step))}, folder / "lora.safetensors")
 
 
 def state(step, size=4):

@@ -104,14 +104,15 @@ def make(folder: Path, *, pause=0.0, bad=(), dropout=0.1, **changes):
     checkpoints = CheckpointOptions(**{"interval": 3} | take(CheckpointOptions))
     model = ToyModel(dropout).train()
 
-    def export(path, step):
-        save_file({"weight": model.layer.weight.detach().clone()}, path, {"step": str(step)})
+    def export(folder, step):
+        weights = {"weight": model.layer.weight.detach().clone()}
+        save_file(weights, folder / "lora.safetensors", {"step": str(step)})
 
     defaults = {
         "buckets": CLIPS,
         "tensorboard": False,
         "identity": "toy",
-        "step": StepOptions.of(optimization),
+        "step": StepOptions(caption_dropout=optimization.caption_dropout),
     }
     plan = Plan(folder, optimization=optimization, checkpoints=checkpoints, **defaults | changes)
     return plan, Parts(model, reader(), assemble_toy, contexts, predict_with(model, pause, bad), export)
