@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +15,47 @@ if TYPE_CHECKING:
     from ltx_core.store.store import Store
 
 store_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Verify the store, collect garbage."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Import prepared data, verify the store, collect garbage.",
 )
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
 ]
+
+
+@store_app.command("import")
+def import_folder(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="the folder `.precomputed`, or the one that holds it")
+    ],
+    config: ConfigPath,
+    overrides: Overrides = None,
+) -> None:
+    """Take data that the public trainer prepared (`.pt` files) into the store; no raw media are needed.
+
+    Example: ltx store import /data/films/.precomputed configs/t2v_lora.yaml
+    """
+    from ltx_core import run
+    from ltx_core.config.load import load
+
+    where = f"data.preprocessed_data_root={json.dumps(str(folder.absolute()))}"
+    found = run.import_prepared(load(config, [*(overrides or ()), where]), _tell)
+    if found["rejected"]:
+        show_table("", ("set aside", "reason"), found["rejected"])
+    show_table("", ("column", "files", "imported", "set aside"), found["columns"])
+    if found["unknown"]:
+        names = ", ".join(found["unknown"])
+        console.print(
+            f"not imported: {names} (no column that the mode reads or the trainer knows)", markup=False
+        )
+    console.print(f"a run trains on it with {where}", markup=False)
+
+
+def _tell(done: int, parts: int) -> None:
+    if console.is_terminal:
+        console.print(f"{done} of {parts} parts", end="\r")
 
 
 @store_app.command()

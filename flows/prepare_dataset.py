@@ -10,6 +10,7 @@ from tasks.audio_latents import audio_latents
 from tasks.captions import captions
 from tasks.clips import clips
 from tasks.dataset import dataset
+from tasks.imported import imported
 from tasks.latents import latents
 from tasks.mask_latents import mask_latents
 from tasks.masks import masks
@@ -19,7 +20,7 @@ from tasks.sources import sources
 from tasks.text import text
 
 ENCODING = (latents, audio_latents, reference_latents, mask_latents)
-PREPARATION = (sources, clips, captions, text, references, masks, *ENCODING, dataset)
+PREPARATION = (imported, sources, clips, captions, text, references, masks, *ENCODING, dataset)
 """The stages in the order in which they read each other; a mode leaves out what it does not use."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,30 @@ class Pipeline:
             for row in rows:
                 manifest.update(self.registry[stage].product(self.context, row))
         return manifest
+
+
+def import_prepared(config: Config, tell: Callable[[int, int], None]) -> dict[str, Any]:
+    """Import every column of `data.preprocessed_data_root`, whatever the mode reads; again costs nothing.
+
+    Args:
+        config: with the folder.
+        tell: is told of rows done and of all.
+
+    Returns:
+        `columns`: (name, files, imported, set aside); `rejected`: (file, reason); `unknown`: further folders.
+
+    Raises:
+        ConfigError: when the folder holds no prepared data.
+    """
+    from ltx_core.stages.imported import Imported, import_table
+
+    pipeline = Pipeline(config)
+    pipeline.registry[Imported.name] = Imported(every_column=True)
+    plan = pipeline.plan(Imported.name)
+    for number, chunk in enumerate(plan.chunks, 1):
+        pipeline.compute(Imported.name, chunk)
+        tell(number, len(plan.chunks))
+    return import_table(pipeline.context)
 
 
 def show(config: Config, what: str) -> list[dict[str, Any]]:

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from ltx_core.assemble import Scales
 from ltx_core.conditions.base import Modality
+from ltx_core.config.root import TEXT_COLUMN
 from ltx_core.geometry.units import audio_steps
 from ltx_core.models.ltx2 import load_connectors
 from ltx_core.models.text import Connectors
 from ltx_core.stages.context import Context
-from ltx_core.stages.dataset import FILLED_BY, TEXT_COLUMN
+from ltx_core.stages.dataset import filled_by
+from ltx_core.stages.modalities import needed_modalities
 from ltx_core.stages.text import Text, text_key
 from ltx_core.store.dataset import Sample
 from ltx_core.store.rows import Row
@@ -46,7 +48,7 @@ class Rows:
         key = self.samples[clip_id].columns.get(column)
         if key is None:
             return None
-        (tensor,) = self._read(FILLED_BY[column], key).values()
+        (tensor,) = self._read(filled_by(self.context, column), key).values()
         return tensor
 
     def fps(self, clip_id: str) -> float:
@@ -57,12 +59,12 @@ class Rows:
         """Frame rate of a column's own content, as its row states it; the clip's where it states none."""
         sample = self.samples[clip_id]
         with self._lock:
-            row = self._row(FILLED_BY[column], sample.columns[column])
+            row = self._row(filled_by(self.context, column), sample.columns[column])
         return float(row.columns.get("fps") or sample.fps)
 
     def features(self, clip_id: str) -> dict[str, Tensor]:
         """Text features of a clip's caption."""
-        return self._read(Text.name, self.samples[clip_id].columns[TEXT_COLUMN])
+        return self._read(filled_by(self.context, TEXT_COLUMN), self.samples[clip_id].columns[TEXT_COLUMN])
 
     def prompt(self, text: str) -> dict[str, Tensor]:
         """Text features of a prompt that the text stage has encoded."""
@@ -141,11 +143,19 @@ class Contexts:
         return self._cache[key]
 
 
-def open_contexts(context: Context, rows: Rows) -> Contexts:
-    """The contexts of the configured model and mode."""
+def open_contexts(context: Context, rows: Rows, modalities: Sequence[Modality] | None = None) -> Contexts:
+    """The contexts of the configured model and mode.
+
+    Args:
+        context: of the config.
+        rows: the dataset.
+        modalities: whose connectors are loaded; None: what training and samples of the config need.
+    """
     models = context.models
-    connectors = load_connectors(context.info, models.device, models.dtype)
-    return Contexts(connectors, list(context.config.training_strategy.streams), rows)
+    wanted = needed_modalities(context.config) if modalities is None else modalities
+    connectors = load_connectors(context.info, models.device, models.dtype, wanted)
+    trained = [name for name in context.config.training_strategy.streams if name in wanted]
+    return Contexts(connectors, trained, rows)
 
 
 def scales(context: Context) -> Scales:

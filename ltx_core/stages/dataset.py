@@ -9,12 +9,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ltx_core.config.imported import keeps_silence
+from ltx_core.config.root import TEXT_COLUMN
 from ltx_core.curation.split import split_by_source
 from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips, rejected_cuts
 from ltx_core.stages.context import Context
+from ltx_core.stages.imported import Imported
+from ltx_core.stages.imported_dataset import gather_imported
 from ltx_core.stages.sources import first_files
 from ltx_core.stages.text import Text, full_text, text_key
 from ltx_core.store.dataset import Sample, Split, dataset_bytes, read_dataset
@@ -22,8 +26,6 @@ from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
 MANIFEST = "dataset.parquet"
-TEXT_COLUMN = "conditions"
-"""The seeds' name for the column of text embeddings."""
 FILLED_BY = {"latents": "latents", "audio_latents": "audio_latents", "reference_latents": "reference_latents"}
 FILLED_BY |= {"video_masks": "mask_latents", TEXT_COLUMN: "text"}
 """Column of the dataset -> stage that fills it."""
@@ -98,11 +100,15 @@ def gather(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], list[
     Raises:
         NotReadyError: when rows of an earlier stage are missing.
     """
+    if context.config.imported:
+        return gather_imported(context)[0], []
     return context.memo("gathered", lambda: _gather(context))
 
 
 def rejections(context: Context) -> list[tuple[str, str]]:
-    """(name, reason) of every source, cut and caption that was set aside."""
+    """(name, reason) of every source, cut, caption and imported sample that was set aside."""
+    if context.config.imported:
+        return gather_imported(context)[1]
     found = [(item.name, row.reason) for item, row in context.results("sources") if not row.ok]
     found += [(item.name, row.reason) for item, row in context.results("clips") if not row.ok]
     found += rejected_cuts(context)
@@ -166,9 +172,16 @@ def _sample(
 
 def silence_is_kept(context: Context) -> bool:
     """Whether a clip without sound is a sample: in a joint mode, unless the config drops it."""
-    strategy = context.config.training_strategy
-    joint = all(s is not None and s.is_generated for s in (strategy.video, strategy.audio))
-    return joint and context.config.dataset.audio.missing != "drop"
+    return keeps_silence(context.config)
+
+
+def filled_by(context: Context, column: str) -> str:
+    """The stage whose rows fill a column.
+
+    Raises:
+        LtxError: when there is none.
+    """
+    return Imported.name if context.config.imported else _stage_of(column)
 
 
 def _stage_of(column: str) -> str:

@@ -45,6 +45,7 @@ class Request:
         strategy: roles and conditions; None: those of the training.
         shown: what of it is shown as it was given.
         seconds: its duration; None: as long as its latents.
+        clip_id: the clip whose own text is the prompt; None: `prompt` is encoded.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Request:
     strategy: Strategy | None = None
     shown: Shown = field(default_factory=Shown)
     seconds: float | None = None
+    clip_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,12 +157,15 @@ def _generate(
         modality: track.to(device)
         for modality, track in assemble(strategy, batch, scales(context), requests[0].coins).items()
     }
-    prompts = [_context(contexts, request.prompt, tracks) for request in requests]
+    prompts = [_context(contexts, request.prompt, tracks, request.clip_id) for request in requests]
     validation = context.config.validation
+    negative = (
+        _context(contexts, validation.negative_prompt, tracks) if by_prompt(context, strategy) else None
+    )
     predictor = Predictor(
         velocity,
         {modality: torch.cat([one[modality] for one in prompts]) for modality in tracks},
-        _context(contexts, validation.negative_prompt, tracks),
+        negative,
         validation.stg_blocks or (context.info.stg_block,),
     )
     noise = start_noise(tracks, [request.seed for request in requests])
@@ -168,12 +173,29 @@ def _generate(
     return _decoded(context, requests, tokens)
 
 
-def _context(contexts: Contexts, prompt: str, modalities: Iterable[Modality]) -> dict[Modality, Tensor]:
-    """Text contexts `[1, S, D]` of a prompt, also for a modality that the mode does not train."""
-    found = dict(contexts.prompt(prompt))
+def texts_of(context: Context, requests: Sequence[Request]) -> list[str]:
+    """The texts that must be encoded for some samples: those of clips are."""
+    strategies = [request.strategy or context.config.training_strategy for request in requests]
+    negative = any(by_prompt(context, strategy) for strategy in strategies)
+    own = [request.prompt for request in requests if request.clip_id is None]
+    return [context.config.validation.negative_prompt, *own] if negative else own
+
+
+def by_prompt(context: Context, strategy: Strategy) -> bool:
+    """Whether a generated modality is guided by the prompt, so that the negative prompt is needed."""
+    found = guidance(context)
+    return any(s.is_generated and "uncond" in found[name].variants for name, s in strategy.streams.items())
+
+
+def _context(
+    contexts: Contexts, prompt: str, modalities: Iterable[Modality], clip_id: str | None = None
+) -> dict[Modality, Tensor]:
+    """Text contexts `[1, S, D]` of a prompt or a clip, also for a modality that the mode does not train."""
+    found = dict(contexts.prompt(prompt) if clip_id is None else contexts((clip_id,)))
     for modality in modalities:
         if modality not in found:
-            found[modality] = contexts.connectors.context([contexts.rows.prompt(prompt)], modality)
+            features = contexts.rows.prompt(prompt) if clip_id is None else contexts.rows.features(clip_id)
+            found[modality] = contexts.connectors.context([features], modality)
     return found
 
 

@@ -134,6 +134,7 @@ def clip_requests(rows: Rows, clips: Sequence[Sample], seed: int) -> list[Reques
             _with_modalities(rows, clip, reader([clip.clip_id]), strategy),
             strategy=strategy,
             seconds=clip.duration,
+            clip_id=clip.clip_id,
         )
         for number, clip in enumerate(clips, 1)
     ]

@@ -7,6 +7,7 @@ from ltx_core.stages.captions import Captions
 from ltx_core.stages.clips import Clips
 from ltx_core.stages.dataset import Dataset
 from ltx_core.stages.evaluate import Evaluate
+from ltx_core.stages.imported import Imported
 from ltx_core.stages.latents import AudioLatents, Latents
 from ltx_core.stages.masks import MaskLatents, Masks
 from ltx_core.stages.publish import Publish
@@ -16,6 +17,7 @@ from ltx_core.stages.text import Text
 from ltx_core.stages.train import Train
 
 STAGES: tuple[Stage, ...] = (
+    Imported(),
     Sources(),
     Clips(),
     Captions(),
@@ -34,6 +36,7 @@ STAGES: tuple[Stage, ...] = (
 """Every stage."""
 
 REQUIRES: dict[str, tuple[str, ...]] = {
+    "imported": (),
     "sources": (),
     "clips": ("sources",),
     "captions": ("clips",),
@@ -44,7 +47,7 @@ REQUIRES: dict[str, tuple[str, ...]] = {
     "audio_latents": ("clips",),
     "reference_latents": ("references",),
     "mask_latents": ("masks",),
-    "dataset": ("text", "latents", "audio_latents", "reference_latents", "mask_latents"),
+    "dataset": ("imported", "text", "latents", "audio_latents", "reference_latents", "mask_latents"),
     "train": ("dataset",),
     "evaluate": ("train",),
     "publish": ("evaluate",),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+from ltx_core.config.texts import ENCODER
 from ltx_core.stages.base import Item, Stage, pending, precisions
 from ltx_core.stages.context import Context
 from ltx_core.store.keys import digest
@@ -62,6 +63,8 @@ def text_key(context: Context, stage: Stage, text: str) -> str:
 
 def prompts(context: Context) -> list[str]:
     """Texts that every run needs beside the captions: the empty prompt and those of its samples."""
+    if context.config.imported and not set(ENCODER) <= set(context.info.components):
+        return []  # preflight has made sure that none of them is asked for
     validation = context.config.validation
     return ["", validation.negative_prompt, *(sample.prompt for sample in validation.samples)]
 

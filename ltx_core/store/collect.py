@@ -5,9 +5,10 @@ from __future__ import annotations
 from ltx_core.store.rows import Row
 from ltx_core.store.store import Store, is_young
 
-ROOTS = ("sources", "clips", "captions", "dataset", "train", "evaluate", "publish")
+ROOTS = ("imported", "sources", "clips", "captions", "dataset", "train", "evaluate", "publish")
 """Stages whose rows are kept; what they name directly or through others is kept with them. Those before the
-dataset are small, say why something was set aside, and a caption may have been paid for."""
+dataset are small, say why something was set aside, and a caption may have been paid for. The files of
+imported rows may be gone."""
 
 
 def collect(store: Store, *, dry_run: bool = False) -> list[str]:

@@ -30,6 +30,7 @@ class Sample:
         has_audio: whether it has audio latents.
         no_audio_reason: why not, or "".
         columns: column name -> row key in the stage that fills it.
+        form: sizes that do not follow from the bucket (imported data), or "".
     """
 
     clip_id: str
@@ -44,11 +45,12 @@ class Sample:
     has_audio: bool = False
     no_audio_reason: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    form: str = ""
 
     @property
     def shape(self) -> str:
         """What samples of one batch must share."""
-        return f"{self.bucket}@{self.fps:g}"
+        return f"{self.bucket}@{self.fps:g} {self.form}".rstrip()
 
 
 def dataset_bytes(samples: Sequence[Sample]) -> bytes:
@@ -57,9 +59,10 @@ def dataset_bytes(samples: Sequence[Sample]) -> bytes:
     import pyarrow.parquet as pq
 
     records = []
+    left_out = {"columns"} if any(sample.form for sample in samples) else {"columns", "form"}
     names = sorted({name for sample in samples for name in sample.columns})
     for sample in samples:
-        record = {key: value for key, value in asdict(sample).items() if key != "columns"}
+        record = {key: value for key, value in asdict(sample).items() if key not in left_out}
         record.update({f"column.{name}": sample.columns.get(name) for name in names})
         records.append(record)
     sink = io.BytesIO()

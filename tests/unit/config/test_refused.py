@@ -14,8 +14,7 @@ from ltx_core.stages.dataset import FILLED_BY, TEXT_COLUMN
     ("section", "message"),
     [
         ({"model": {"text_encoder_path": "gemma"}}, r"model\.text_encoder_path: .* link the encoder"),
-        ({"model": {"training_mode": "full"}}, r"model\.training_mode: .* use `training_mode: lora`"),
-        ({"data": {"preprocessed_data_root": "x"}}, r"data\.preprocessed_data_root: .*`dataset\.source`"),
+        ({"model": {"training_mode": "ful"}}, r"model\.training_mode: .*'lora' or 'full'"),
         ({"acceleration": {"quantization": "int8-quanto"}}, r"acceleration: quantization is not there yet"),
         ({"optimization": {"optimizer_type": "adamw8bit"}}, r"use `optimizer_type: adamw`"),
         ({"optimisation": {}}, r"optimisation: unknown key; did you mean 'optimization'"),

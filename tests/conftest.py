@@ -1,0 +1,1 @@
+"""Makes `tests/` a place to import helpers from that unit tests and proofs share."""
