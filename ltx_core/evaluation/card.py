@@ -45,7 +45,8 @@ def publish(
 
     Args:
         folder: where; an older one of ours is replaced as a whole, nothing of it stays.
-        weights: the LoRA's file; its name in the folder is `lora.safetensors`.
+        weights: the LoRA's file; its name in the folder is `lora.safetensors`. Or the folder of a whole
+            transformer; it keeps its name.
         metadata: what the weights' own metadata say (base model fingerprint, rank, alpha, trigger, mode,
             dataset digest, step, code version, ...).
         report: facts for the card.
@@ -61,7 +62,7 @@ def publish(
     _check(folder, weights, files or {})
     contents: dict[str, bytes | Path] = {
         **(files or {}),
-        WEIGHTS_NAME: weights,
+        **_product(weights),
         CARD_NAME: card_text(report, metadata).encode("utf-8"),
         LINEAGE_NAME: _lineage(metadata, report),
     }
@@ -81,7 +82,7 @@ def publish(
 
 
 def _check(folder: Path, weights: Path, files: Mapping[str, bytes | Path]) -> None:
-    if not weights.is_file():
+    if not any(path.is_file() for path in _product(weights).values()):
         raise PublishError(f"no weights at {weights}; finish a training run before you publish it")
     for name, content in files.items():
         if isinstance(content, Path) and not content.is_file():
@@ -102,6 +103,12 @@ def _check(folder: Path, weights: Path, files: Mapping[str, bytes | Path]) -> No
             f"{folder} holds files but no {LINEAGE_NAME}, so it was not published by this program and is "
             "left as it is; set another path or empty the folder"
         )
+
+
+def _product(weights: Path) -> dict[str, Path]:
+    if weights.is_dir():
+        return {f"{weights.name}/{path.name}": path for path in sorted(weights.iterdir())}
+    return {WEIGHTS_NAME: weights}
 
 
 def _lineage(metadata: Mapping[str, object], report: ReportData) -> bytes:

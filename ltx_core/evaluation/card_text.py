@@ -8,6 +8,7 @@ import yaml
 
 from ltx_core.evaluation.report import ReportData, changes, verdict
 from ltx_core.evaluation.report_tables import (
+    influence_sentences,
     influence_table,
     loss_table,
     markdown_table,
@@ -15,10 +16,25 @@ from ltx_core.evaluation.report_tables import (
     number,
     shortened,
 )
-from ltx_core.evaluation.rows import influence_sentence
 
 PLAIN_MODES = ("t2v",)
 """Modes in which the stock pipelines generate what this project's sampler does: nothing is conditioned."""
+PIPELINE_TAGS = {"i2v": "image-to-video", "t2a": "text-to-audio", "v2a": "text-to-audio"}
+PIPELINE_TAGS |= dict.fromkeys(("v2v_ic", "av2av_ic", "video_extend", "video_suffix"), "video-to-video")
+PIPELINE_TAGS |= dict.fromkeys(("video_inpainting", "video_outpainting"), "video-to-video")
+PIPELINE_TAGS |= dict.fromkeys(
+    ("a2a_ic", "audio_extend", "audio_suffix", "audio_inpainting"), "audio-to-audio"
+)
+"""The nearest of the tags that model hubs know; text-to-video for all other modes."""
+OWN_SAMPLER = (
+    "This LoRA was trained with conditioned tokens. Generate with this project's own sampler "
+    "(`ltx sample CONFIG`), which attaches and holds them as in training; the pipelines below load the "
+    "weights, but give them no reference, no held part and no given modality."
+)
+SOUND_ALONE = (
+    "This LoRA was trained on sound alone. Generate with this project's own sampler (`ltx sample CONFIG`), "
+    "which makes sound without a video; the pipelines below make one beside it, which it has not learned."
+)
 
 
 def card_text(report: ReportData, metadata: Mapping[str, object]) -> str:
@@ -52,7 +68,7 @@ def _front_matter(report: ReportData, metadata: Mapping[str, object]) -> str:
         content["base_model"] = str(metadata["base_model"])
     if metadata.get("trigger"):
         content["instance_prompt"] = str(metadata["trigger"])
-    content["pipeline_tag"] = "text-to-video"
+    content["pipeline_tag"] = PIPELINE_TAGS.get(report.mode, "text-to-video")
     return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}---"
 
 
@@ -71,11 +87,7 @@ def _use(report: ReportData, metadata: Mapping[str, object]) -> str:
     if trigger:
         lines.append(f"Put the trigger into the prompt: {markdown_text(trigger)}")
     if report.mode not in PLAIN_MODES:
-        lines.append(
-            "This LoRA was trained with conditioned tokens. Generate with this project's own sampler "
-            "(`ltx sample CONFIG`), which attaches and holds them as in training; the pipelines below load "
-            "the weights, but give them no reference."
-        )
+        lines.append(SOUND_ALONE if report.mode == "t2a" else OWN_SAMPLER)
     lines += [
         "With diffusers:",
         _code(
@@ -101,8 +113,8 @@ def _results(report: ReportData) -> list[str]:
         rows = loss_table(report.heldout, change.modality)
         parts += [f"## Held-out loss, {change.modality}", markdown_table(rows)]
     if report.influence:
-        parts += ["## Influence of the reference", markdown_text(influence_sentence(report.influence))]
-        parts.append(markdown_table(influence_table(report)))
+        parts += ["## What each condition does", *map(markdown_text, influence_sentences(report.influence))]
+        parts.append(markdown_table(influence_table(report.influence)))
     return parts
 
 

@@ -3,7 +3,8 @@
 Design choices
 - The noise of a clip is a function of (seed, clip, modality, level index) alone, so the base model and
   the LoRA, any batch size and any order of the clips see the same draws.
-- Noise is drawn for target tokens only. With a reference attached or withheld the target's draws stay equal.
+- Noise is drawn for target tokens only. With a condition applied or withheld the target's draws stay equal,
+  and `counted` names the tokens whose loss counts, so that both are measured on the same ones.
 - Levels are the midpoints of n equal parts of [0, 1]; each is measured by itself and averaged by the reader.
 - A clip without a loss token in a modality (no sound, a given modality) is not counted there.
 """
@@ -91,15 +92,18 @@ def heldout_loss(
     predict: Callable[[BatchT, Mapping[str, Noisy]], Mapping[str, Tensor]],
     levels: Sequence[float],
     seed: int,
+    counted: Callable[[BatchT], Mapping[str, Tensor]] | None = None,
 ) -> list[LossRow]:
     """Loss of every modality at every level, over all clips of `batches`.
 
     Args:
         batches: held-out clips, any batch size; each has `clip_ids`.
-        assemble: batch -> track per modality. For a run with references it decides what is attached.
+        assemble: batch -> track per modality; it decides which conditions apply.
         predict: batch and noisy tracks -> velocity `[B, N, C]` per modality.
         levels: noise levels in (0, 1].
         seed: with the clip's id it names the noise.
+        counted: batch -> target tokens `[B, targets]` per modality whose loss counts; by default those of the
+            track. A modality that it leaves out is not measured.
 
     Returns:
         One row per (modality, level) that has at least one clip with a loss token.
@@ -111,12 +115,13 @@ def heldout_loss(
     with torch.no_grad():
         for batch in batches:
             tracks = assemble(batch)
+            tokens = counted(batch) if counted is not None else _loss_tokens(tracks)
             for index, level in enumerate(levels):
                 noisy, targets = _corrupt_all(batch, tracks, seed, index, level)
                 velocities = predict(batch, noisy)
-                for modality, target in targets.items():
+                for modality in targets.keys() & tokens.keys():
                     total = sums.setdefault((modality, index), _Sum())
-                    _add(total, batch.clip_ids, velocities[modality], target, tracks[modality])
+                    _add(total, batch.clip_ids, velocities[modality], targets[modality], tokens[modality])
     return [
         LossRow(modality, float(levels[index]), total.mean(), len(total.losses))
         for (modality, index), total in sorted(sums.items())
@@ -148,9 +153,15 @@ def _batch_noise(clip_ids: Sequence[str], track: Track, modality: str, seed: int
     return noise.to(track.clean)
 
 
-def _add(total: _Sum, clip_ids: Sequence[str], velocity: Tensor, target: Tensor, track: Track) -> None:
-    losses = masked_mse(velocity, target, track.loss_tokens)
-    counted = track.loss_tokens.any(-1)
+def _loss_tokens(tracks: Mapping[str, Track]) -> dict[str, Tensor]:
+    return {name: track.loss_tokens[:, -track.targets :] for name, track in tracks.items()}
+
+
+def _add(total: _Sum, clip_ids: Sequence[str], velocity: Tensor, target: Tensor, tokens: Tensor) -> None:
+    count = tokens.shape[1]
+    tokens = tokens.to(velocity.device)
+    losses = masked_mse(velocity[:, -count:], target[:, -count:], tokens)
+    counted = tokens.any(-1)
     for clip_id, loss, counts in zip(clip_ids, losses.tolist(), counted.tolist(), strict=True):
         if not counts:
             continue

@@ -1,4 +1,4 @@
-"""Metrics on decoded frames: where the object is, how well edges agree, PSNR. numpy and OpenCV only.
+"""Metrics on decoded frames: where the object is, how it moves, how well edges agree, PSNR. numpy and OpenCV.
 
 Design choices
 - The background is the median of each row of each frame: right for plain and vertically shaded grounds, for
@@ -69,6 +69,23 @@ def centre_distance(generated: Frames, true: Frames, threshold: float = FOREGROU
     return float(found.mean()) if len(found) else math.nan
 
 
+def motion_distance(generated: Frames, true: Frames, threshold: float = FOREGROUND_DISTANCE) -> float:
+    """As `centre_distance`, with both objects moved to one place in the first frame: how the motions differ.
+
+    Returns:
+        NaN when one of the clips shows no object in its first frame, or no later frame shows both.
+
+    Raises:
+        ValueError: when the clips differ in shape.
+    """
+    _check_equal(generated, true)
+    first, second = (object_centre(frames, threshold) for frames in (generated, true))
+    offsets = (first[1:] - first[:1]) - (second[1:] - second[:1])
+    distances = np.sqrt(np.square(offsets).sum(-1))
+    found = distances[np.isfinite(distances)]
+    return float(found.mean()) if len(found) else math.nan
+
+
 def edge_f1(generated: NDArray[np.generic], true: NDArray[np.generic], tolerance: int = 1) -> float:
     """F1 of two edge maps: an edge pixel counts when the other map has one within `tolerance` pixels.
 
@@ -96,15 +113,36 @@ def edge_f1(generated: NDArray[np.generic], true: NDArray[np.generic], tolerance
     return 2 * precision * recall / (precision + recall)
 
 
-def psnr(generated: Frames, true: Frames) -> float:
-    """Peak signal-to-noise ratio in dB over all frames; infinity when they are equal.
+def psnr(generated: Frames, true: Frames, where: NDArray[np.bool_] | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, infinity when they are equal; of pixels `where` `[F, H, W]` holds.
+
+    Returns:
+        NaN when there is no such pixel.
 
     Raises:
         ValueError: when the shapes differ.
     """
-    _check_equal(generated, true)
-    error = float(np.square(generated.astype(np.float64) - true.astype(np.float64)).mean())
+    error = _mean(np.square(_difference(generated, true)), where)
     return math.inf if error == 0 else 10 * math.log10(255.0**2 / error)
+
+
+def grey_change(generated: Frames, other: Frames, where: NDArray[np.bool_] | None = None) -> float:
+    """Mean absolute difference of two clips in levels of 255, of pixels `where` `[F, H, W]` holds.
+
+    Raises:
+        ValueError: when the shapes differ.
+    """
+    return _mean(np.abs(_difference(generated, other)), where)
+
+
+def _difference(first: Frames, second: Frames) -> NDArray[np.float64]:
+    _check_equal(first, second)
+    return first.astype(np.float64) - second.astype(np.float64)
+
+
+def _mean(values: NDArray[np.float64], where: NDArray[np.bool_] | None) -> float:
+    chosen = values if where is None else values[where]
+    return float(chosen.mean()) if chosen.size else math.nan
 
 
 def semitones(first_hz: float, second_hz: float) -> float:

@@ -11,11 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ltx_core.evaluation.plots import Curve
-from ltx_core.evaluation.rows import InfluenceRow, LossRow, influence_sentence, mean_loss
+from ltx_core.evaluation.rows import (
+    CLEAR_CHANGE,
+    Effect,
+    LossRow,
+    by_condition,
+    decides,
+    effect_sentence,
+    mean_loss,
+)
 
-CLEAR_CHANGE = 0.02
-"""Relative change of the held-out loss below which nothing is claimed (a choice: a few held-out clips at
-four levels repeat to well below this, since the draws are fixed)."""
 MODALITIES = ("video", "audio")
 
 
@@ -25,10 +30,11 @@ class View:
 
     Attributes:
         label: "Before", "After", "Reference", ...
-        sheet: frames side by side as PNG or JPEG bytes.
+        sheet: frames side by side, or the spectrogram of a sound, as PNG or JPEG bytes.
         video: MP4 bytes.
         note: a measured fact, such as the pitch of its sound.
         poster: first frame as PNG or JPEG bytes, shown until the video plays.
+        audio: WAV bytes of a sample without picture.
     """
 
     label: str
@@ -36,6 +42,12 @@ class View:
     video: bytes | None = None
     note: str = ""
     poster: bytes | None = None
+    audio: bytes | None = None
+
+    @property
+    def playable(self) -> bytes | None:
+        """What can be played of it."""
+        return self.video or self.audio
 
 
 @dataclass(frozen=True)
@@ -120,11 +132,11 @@ class ReportData:
         title: the run's name.
         mode: the training mode, "t2v", "v2v_ic", ...
         created: date and time as text.
-        heldout: rows of `heldout_loss` of both models (and of the reference variants).
+        heldout: rows of `heldout_loss` of both models.
         curves: training loss per modality.
         learning_rate: (step, rate).
         samples: before and after.
-        influence: rows of `influence`; empty for a mode without reference.
+        influence: what each condition and each given modality does; empty for a mode without any.
         influence_samples: the samples behind them.
         dataset: the dataset at a glance.
         model: facts on the base model and the LoRA, in the order shown.
@@ -141,7 +153,7 @@ class ReportData:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     learning_rate: Curve = ()
     samples: tuple[SampleGroup, ...] = ()
-    influence: tuple[InfluenceRow, ...] = ()
+    influence: tuple[Effect, ...] = ()
     influence_samples: tuple[SampleGroup, ...] = ()
     dataset: DatasetFacts = field(default_factory=DatasetFacts)
     model: Mapping[str, str | int | float] = field(default_factory=dict)
@@ -186,7 +198,7 @@ class Verdict:
     """The first thing that a reader sees.
 
     Attributes:
-        good: the loss fell clearly in every modality that was trained, and a reference is followed.
+        good: the loss fell clearly in every modality that was trained, and every condition is followed.
         sentence: what the held-out loss did.
         warnings: what a reader must know before they trust it.
     """
@@ -207,7 +219,7 @@ def changes(rows: tuple[LossRow, ...]) -> list[Change]:
 
 
 def verdict(report: ReportData) -> Verdict:
-    """The verdict on a run: from the held-out loss, and the reference's influence where there is one."""
+    """The verdict on a run: from the held-out loss, and from what its conditions do."""
     found = changes(report.heldout)
     if not found:
         warning = "No clip was held out, so nothing shows how the LoRA does on footage that it has not seen."
@@ -219,7 +231,8 @@ def verdict(report: ReportData) -> Verdict:
         for change in found
         if not change.better
     ]
-    follows = influence_sentence(report.influence)
-    if follows and not follows.startswith("The samples follow"):
-        warnings.append(follows)
+    for rows in by_condition(report.influence).values():
+        sentence_of = effect_sentence(rows)
+        if sentence_of and not decides(rows):
+            warnings.append(sentence_of)
     return Verdict(not warnings, sentence, (*warnings, *report.notes))

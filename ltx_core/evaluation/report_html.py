@@ -2,42 +2,46 @@
 
 Design choices
 - The verdict stands first; then what people look at (samples), then numbers, then what made them.
-- Videos are put in until `MAX_VIDEO_BYTES`; beyond that a sample is shown by its sheet alone, and says so.
+- Videos and sounds are put in until `MAX_MEDIA_BYTES`; beyond that a sample is shown by its sheet alone, and
+  says so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from ltx_core.evaluation import plots
-from ltx_core.evaluation.markup import Html, data_uri, element, image_uri, joined, table
-from ltx_core.evaluation.report import ReportData, SampleGroup, Verdict, View, changes, verdict
+from ltx_core.evaluation.markup import Html, element, joined, table
+from ltx_core.evaluation.report import ReportData, Verdict, changes, verdict
 from ltx_core.evaluation.report_data_section import dataset_section, plot_figure
+from ltx_core.evaluation.report_media import MAX_MEDIA_BYTES, MediaBudget, sample_groups
 from ltx_core.evaluation.report_style import STYLE
-from ltx_core.evaluation.report_tables import influence_table, loss_table, number, shortened, stage_table
-from ltx_core.evaluation.rows import influence_sentence
+from ltx_core.evaluation.report_tables import (
+    influence_sentences,
+    influence_table,
+    loss_table,
+    number,
+    stage_table,
+)
 
-MAX_VIDEO_BYTES = 8 * 1024 * 1024
-"""Bytes of MP4 in one report before base64 (a choice: a report of about 11 MB still goes by mail)."""
 
-
-def render(report: ReportData, max_video_bytes: int = MAX_VIDEO_BYTES) -> str:
+def render(report: ReportData, max_media_bytes: int = MAX_MEDIA_BYTES) -> str:
     """The whole page.
 
     Args:
         report: what to show.
-        max_video_bytes: videos beyond this sum are left out, their sheets stay.
+        max_media_bytes: videos and sounds beyond this sum are left out, their sheets stay.
 
     Raises:
         ValueError: when a sheet is no PNG, JPEG or WebP.
     """
     result = verdict(report)
-    budget = _VideoBudget(max_video_bytes)
+    budget = MediaBudget(max_media_bytes)
     sections = [
-        ("samples", "Before and after", _samples(report.samples, budget)),
+        ("samples", "Before and after", sample_groups(report.samples, budget)),
         ("loss", "Held-out loss", _heldout(report)),
-        ("reference", "Influence of the reference", _influence(report, budget)),
+        ("conditions", "What each condition does", _influence(report, budget)),
         ("training", "Training", _training(report)),
         ("dataset", "Dataset", dataset_section(report.dataset)),
         ("model", "Model and LoRA", _facts(report.model)),
@@ -65,19 +69,6 @@ def render(report: ReportData, max_video_bytes: int = MAX_VIDEO_BYTES) -> str:
         element("style", Html(STYLE)),
     )
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
-
-
-class _VideoBudget:
-    """Bytes of video that may still go into the page."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def take(self, video: bytes | None) -> bool:
-        if not video or len(video) > self.left:
-            return False
-        self.left -= len(video)
-        return True
 
 
 def _header(report: ReportData, result: Verdict) -> Iterator[Html]:
@@ -119,60 +110,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _samples(groups: Sequence[SampleGroup], budget: _VideoBudget) -> Html:
-    return joined(_group(group, budget) for group in groups)
-
-
-def _group(group: SampleGroup, budget: _VideoBudget) -> Html:
-    playable = [view for view in group.views if budget.take(view.video)]
-    left_out = any(view.video for view in group.views if view not in playable)
-    sheets = [view for view in group.views if view.sheet]
-    return element(
-        "article",
-        element("h3", group.title) if group.title else None,
-        element("blockquote", shortened(group.caption)) if group.caption else None,
-        element("div", *(_video(view, group.caption) for view in playable), class_="videos")
-        if playable
-        else None,
-        element("div", *(_sheet(view, group.caption) for view in sheets), class_="sheets")
-        if sheets
-        else None,
-        element("p", "The videos lie in the run's folder; this page would be too large.", class_="soft")
-        if left_out
-        else None,
-        class_="group",
-    )
-
-
-def _video(view: View, caption: str) -> Html:
-    player = element(
-        "video",
-        src=data_uri(view.video or b"", "video/mp4"),
-        poster=image_uri(view.poster) if view.poster else None,
-        controls=True,
-        muted=True,
-        loop=True,
-        playsinline=True,
-        preload="metadata",
-        aria_label=f"{view.label}: {shortened(caption, 120)}",
-    )
-    label = f"{view.label} · {view.note}" if view.note else view.label
-    return element("figure", player, element("figcaption", label))
-
-
-def _sheet(view: View, caption: str) -> Html:
-    alt = f"{view.label}, frames from left to right: {shortened(caption, 120)}"
-    picture = element("img", src=image_uri(view.sheet or b""), alt=alt)
-    return element("figure", element("div", picture, class_="strip"), element("figcaption", view.label))
-
-
-def _rows(rows: Iterable[Mapping[str, object]], label: str) -> Html:
+def _rows(rows: Iterable[Mapping[str, object]], label: str, texts: int = 1) -> Html:
     listed = list(rows)
     if not listed:
         return Html("")
     names = list(listed[0])
     cells = [[str(row.get(name, "")) for name in names] for row in listed]
-    return table(names, cells, label, numeric=range(1, len(names)))
+    return table(names, cells, label, numeric=range(texts, len(names)))
 
 
 def _heldout(report: ReportData) -> Html:
@@ -188,7 +132,7 @@ def _heldout(report: ReportData) -> Html:
 
 
 def _heldout_of(report: ReportData, modality: str) -> Html:
-    rows = [row for row in report.heldout if (row.modality, row.reference) == (modality, "right")]
+    rows = [row for row in report.heldout if row.modality == modality]
     levels = sorted({row.level for row in rows})
     measured = {(row.model, row.level): row.loss for row in rows}
     losses = {
@@ -205,20 +149,22 @@ def _heldout_of(report: ReportData, modality: str) -> Html:
     )
 
 
-def _influence(report: ReportData, budget: _VideoBudget) -> Html:
+def _influence(report: ReportData, budget: MediaBudget) -> Html:
     if not report.influence:
         return Html("")
     text = (
-        "Held-out clips were generated with their own reference (right), another clip's (wrong) and none "
-        "(withheld). A LoRA that uses its reference is close to the clip's own object with the right one, "
-        "and close to the given object with the wrong one."
+        "Held-out clips with the LoRA and equal noise: with the clip's own content of the condition, with "
+        "another clip's, and without the condition. Numbers are against the clip itself, as its latents "
+        'decode; "to that other" is the sample with another clip\'s content against that other clip. The '
+        "loss is over the same tokens in each column. A condition that is used is best with its own content."
     )
+    said = influence_sentences(report.influence)
     return joined(
         [
-            element("p", influence_sentence(report.influence)),
+            element("ul", *(element("li", sentence) for sentence in said)) if said else None,
             element("p", text, class_="soft"),
-            _rows(influence_table(report), "Influence of the reference"),
-            _samples(report.influence_samples, budget),
+            _rows(influence_table(report.influence), "What each condition does", texts=2),
+            sample_groups(report.influence_samples, budget),
         ]
     )
 

@@ -47,6 +47,7 @@ svg { width: 100%; height: auto; display: block; }
 .videos figure { max-width: 22rem; }
 video { width: 100%; display: block; border-radius: .3rem; background: #000; min-height: 7rem;
   object-fit: contain; }
+audio { width: 100%; display: block; }
 .sheets figure { margin-top: .6rem; }
 .sheets img { width: 100%; display: block; border-radius: .3rem; }
 .sheets .strip { overflow-x: auto; }

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ltx_core.evaluation.markup import printable
 from ltx_core.evaluation.report import ReportData, SampleGroup, changes, verdict
-from ltx_core.evaluation.rows import LossRow
+from ltx_core.evaluation.rows import Effect, LossRow, by_condition, condition_title, effect_sentence
 
 Row = dict[str, object]
 MAX_ROWS = 50
@@ -41,11 +41,11 @@ def shortened(text: str, letters: int = CAPTION_LETTERS) -> str:
     return f"{text[:letters].rstrip()}… ({len(text):,} characters)"
 
 
-def loss_table(rows: Sequence[LossRow], modality: str, reference: str = "right") -> list[Row]:
+def loss_table(rows: Sequence[LossRow], modality: str) -> list[Row]:
     """Held-out loss per level, base model beside LoRA, with the mean as the last row."""
     by_level: dict[float, dict[str, LossRow]] = {}
     for row in rows:
-        if row.modality == modality and row.reference == reference:
+        if row.modality == modality:
             by_level.setdefault(row.level, {})[row.model] = row
     table: list[Row] = []
     for level, found in sorted(by_level.items()):
@@ -68,19 +68,26 @@ def _loss_row(level: str, base: float | None, lora: float | None, clips: object)
     return {"level": level, "base": number(base), "LoRA": number(lora), "change": change, "clips": clips}
 
 
-def influence_table(report: ReportData) -> list[Row]:
-    """Right, wrong and withheld reference."""
+def influence_table(effects: Sequence[Effect]) -> list[Row]:
+    """What each condition does: with the clip's own content, with another clip's, without."""
     return [
         {
-            "reference": row.variant,
-            "held-out loss": number(row.loss),
-            "distance to own object, px": number(row.centre_px),
-            "distance to given object, px": number(row.centre_to_given_px),
-            "edge F1": number(row.edge_f1),
+            "condition": condition_title(row.condition),
+            "measure": row.measure,
+            "own": number(row.right),
+            "another's": number(row.wrong),
+            "to that other": number(row.followed),
+            "withheld": number(row.withheld),
+            "better": row.better or "\N{EN DASH}",
             "clips": row.clips,
         }
-        for row in report.influence
+        for row in effects
     ]
+
+
+def influence_sentences(effects: Sequence[Effect]) -> list[str]:
+    """One sentence per condition that was judged."""
+    return [found for rows in by_condition(effects).values() if (found := effect_sentence(rows))]
 
 
 def stage_table(report: ReportData) -> list[Row]:
@@ -107,7 +114,7 @@ def tables(report: ReportData, limit: int = MAX_ROWS) -> dict[str, list[Row]]:
             for change in changes(report.heldout)
             for row in loss_table(report.heldout, change.modality)
         ],
-        "reference-influence": influence_table(report),
+        "conditions": influence_table(report.influence),
         "clips-per-bucket": [
             {"bucket": b.label, "train": b.train, "held-out": b.heldout} for b in data.buckets
         ],
@@ -137,14 +144,15 @@ def markdown_summary(report: ReportData) -> str:
     parts += [f"> {markdown_text(warning)}" for warning in result.warnings]
     titles = {
         "heldout-loss": "Held-out loss",
-        "reference-influence": "Influence of the reference",
+        "conditions": "What each condition does",
         "rejected": "Not used",
         "stages": "Stages",
     }
     found = tables(report)
     for name, title in titles.items():
         if name in found:
-            parts += [f"## {title}", markdown_table(found[name])]
+            said = influence_sentences(report.influence) if name == "conditions" else []
+            parts += [f"## {title}", *map(markdown_text, said), markdown_table(found[name])]
     facts = [{"": name, "value": number(value)} for name, value in report.model.items()]
     if facts:
         parts += ["## Model and LoRA", markdown_table(facts)]
@@ -175,7 +183,7 @@ def thumbnails(report: ReportData, limit: int = 4) -> dict[str, bytes]:
     """The first sheets as PNGs of at most `THUMBNAIL_PIXELS` pixels in width, by a name for an artifact."""
     pictures: dict[str, bytes] = {}
     groups: list[tuple[str, SampleGroup]] = [("sample", group) for group in report.samples]
-    groups += [("reference", group) for group in report.influence_samples]
+    groups += [("condition", group) for group in report.influence_samples]
     for index, (kind, group) in enumerate(groups[:limit]):
         for view in group.views:
             if view.sheet:

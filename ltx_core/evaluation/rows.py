@@ -7,14 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-ReferenceVariant = Literal["right", "wrong", "withheld"]
-REFERENCE_VARIANTS: tuple[ReferenceVariant, ...] = ("right", "wrong", "withheld")
-"""A clip's own reference, another clip's, none."""
+Variant = Literal["right", "wrong", "withheld"]
+VARIANTS: tuple[Variant, ...] = ("right", "wrong", "withheld")
+"""With a clip's own content, with another clip's, without the condition."""
+LOSS = "held-out loss"
+CLEAR_CHANGE = 0.02
+"""Relative change below which nothing is claimed (a choice: a few held-out clips at four levels repeat to
+well below this, since the draws are fixed)."""
 
 
 @dataclass(frozen=True)
 class LossRow:
-    """Mean held-out loss of one modality at one level.
+    """Mean held-out loss of one modality at one level, every condition applied.
 
     Attributes:
         modality: "video" or "audio".
@@ -22,7 +26,6 @@ class LossRow:
         loss: mean over the clips that have a loss token in this modality.
         clips: how many those are.
         model: "base" or "lora".
-        reference: which reference was attached; "right" also where the mode has none.
     """
 
     modality: str
@@ -30,7 +33,6 @@ class LossRow:
     loss: float
     clips: int
     model: str = "lora"
-    reference: str = "right"
 
     def as_dict(self) -> dict[str, object]:
         """The row as a table shows it."""
@@ -38,66 +40,97 @@ class LossRow:
 
 
 @dataclass(frozen=True)
-class InfluenceRow:
-    """What one kind of reference does to the samples of the held-out clips.
+class Effect:
+    """One measure of what a condition, or a given modality, does on held-out clips; the same LoRA throughout.
 
     Attributes:
-        variant: "right", "wrong" or "withheld".
-        loss: held-out video loss, None when it was not measured.
-        centre_px: mean distance of the object to the clip's own object, pixels.
-        centre_to_given_px: the same to the object of the clip whose reference was given; None when withheld.
-        edge_f1: agreement of the sample's edges with the clip's own edges, 0 to 1.
-        clips: how many samples were measured.
+        condition: `video.first_frame`, `audio.reference`, ...; `audio` or `video` for a given modality.
+        measure: what was measured, with its unit.
+        right: with the clip's own content, against the clip itself; None where it was not measured.
+        wrong: with another clip's content, against the clip itself.
+        followed: with another clip's content, against that other clip.
+        withheld: without the condition, against the clip itself.
+        better: "lower", "higher", or "" for a number that judges nothing.
+        clips: how many were measured.
     """
 
-    variant: str
-    loss: float | None
-    centre_px: float | None
-    centre_to_given_px: float | None
-    edge_f1: float | None
-    clips: int
+    condition: str
+    measure: str
+    right: float | None = None
+    wrong: float | None = None
+    followed: float | None = None
+    withheld: float | None = None
+    better: Literal["lower", "higher", ""] = "lower"
+    clips: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """The row as a table shows it."""
         return asdict(self)
 
+    @property
+    def helps(self) -> bool | None:
+        """Whether its own content is clearly better than none and than another's; None: nothing to judge."""
+        others = [value for value in (self.wrong, self.withheld) if value is not None]
+        if not self.better or self.right is None or not others:
+            return None
+        return all(self._beats(self.right, other) for other in others)
 
-def labelled(rows: Iterable[LossRow], model: str, reference: str = "right") -> list[LossRow]:
-    """The rows as those of this model and reference variant."""
-    return [replace(row, model=model, reference=reference) for row in rows]
+    def _beats(self, mine: float, other: float) -> bool:
+        gain = other - mine if self.better == "lower" else mine - other
+        return gain > 0 and gain >= CLEAR_CHANGE * abs(other)
 
 
-def mean_loss(rows: Iterable[LossRow], modality: str, model: str, reference: str = "right") -> float | None:
-    """Mean over the levels of one modality, model and reference variant; None without a row."""
-    wanted = (modality, model, reference)
-    chosen = [row.loss for row in rows if (row.modality, row.model, row.reference) == wanted]
+def labelled(rows: Iterable[LossRow], model: str) -> list[LossRow]:
+    """The rows as those of this model."""
+    return [replace(row, model=model) for row in rows]
+
+
+def mean_loss(rows: Iterable[LossRow], modality: str, model: str) -> float | None:
+    """Mean over the levels of one modality and model; None without a row."""
+    chosen = [row.loss for row in rows if (row.modality, row.model) == (modality, model)]
     return math.fsum(chosen) / len(chosen) if chosen else None
 
 
-def influence_sentence(rows: Sequence[InfluenceRow]) -> str:
-    """What the rows say, in one or two plain sentences; empty without a right and a wrong row."""
-    by_variant: Mapping[str, InfluenceRow] = {row.variant: row for row in rows}
-    if not {"right", "wrong"} <= by_variant.keys():
+def by_condition(effects: Iterable[Effect]) -> dict[str, list[Effect]]:
+    """The rows of each condition, in the order given."""
+    found: dict[str, list[Effect]] = {}
+    for effect in effects:
+        found.setdefault(effect.condition, []).append(effect)
+    return found
+
+
+def condition_title(condition: str) -> str:
+    """A condition for people: "first frame (video)", "given sound"."""
+    if "." not in condition:
+        return "given sound" if condition == "audio" else f"given {condition}"
+    modality, kind = condition.split(".", 1)
+    return f"{kind.replace('_', ' ')} ({modality})"
+
+
+def decides(rows: Sequence[Effect]) -> bool | None:
+    """Whether a condition does what it is for: by all of its judging rows True, by none False, else None."""
+    votes = [row.helps for row in rows if row.helps is not None]
+    return None if not votes or len(set(votes)) > 1 else votes[0]
+
+
+def effect_sentence(rows: Sequence[Effect]) -> str:
+    """What the rows of one condition say, in one plain sentence; empty where none of them judges."""
+    judging = [row for row in rows if row.helps is not None]
+    if not judging:
         return ""
-    right, wrong = by_variant["right"], by_variant["wrong"]
-    parts: list[str] = []
-    votes: list[bool] = []
-    for name, mine, other, lower_is_better in (
-        ("held-out loss", right.loss, wrong.loss, True),
-        ("distance of the object in pixels", right.centre_px, wrong.centre_px, True),
-        ("edge F1", right.edge_f1, wrong.edge_f1, False),
-    ):
-        if mine is None or other is None:
-            continue
-        votes.append(mine < other if lower_is_better else mine > other)
-        parts.append(f"{name} {mine:.3g} against {other:.3g}")
-    if not votes:
-        return ""
-    verdict = (
-        "The samples follow their reference"
-        if all(votes)
-        else "The reference has no clear influence"
-        if not any(votes)
-        else "The reference's influence is mixed"
-    )
-    return f"{verdict}: right against wrong reference, {', '.join(parts)}."
+    title = condition_title(rows[0].condition)
+    verdict = {
+        True: f"The samples follow the {title}",
+        False: f"The {title} has no clear influence",
+        None: f"The influence of the {title} is mixed",
+    }[decides(judging)]
+    return f"{verdict}: {'; '.join(_numbers(row) for row in judging)}."
+
+
+def _numbers(row: Effect) -> str:
+    words: Mapping[str, float | None] = {
+        "with another clip's": row.wrong,
+        "without it": row.withheld,
+    }
+    others = ", ".join(f"{value:.3g} {word}" for word, value in words.items() if value is not None)
+    return f"{row.measure} {row.right:.3g} with the clip's own, {others}"

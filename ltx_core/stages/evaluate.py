@@ -1,4 +1,4 @@
-"""evaluate: held-out loss of base and LoRA at equal draws, samples before and after, influence, report."""
+"""evaluate: held-out loss of base and LoRA, samples before and after, what each condition does, report."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any, ClassVar
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
-from ltx_core.stages.folder import LORA, REPORT, SUMMARY, evaluation_of, folder_of
+from ltx_core.stages.folder import REPORT, SUMMARY, evaluation_of, folder_of, product_of, weights_of
 from ltx_core.store.disk import write_atomic
 from ltx_core.store.keys import digest_file
 from ltx_core.store.rows import PendingRow, Row
 
 
 class Evaluate(Stage):
-    """One row, keyed by the LoRA, the dataset and what the samples depend on."""
+    """One row, keyed by the weights, the dataset and what the samples depend on."""
 
     name: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 2
     single: ClassVar[bool] = True
 
     def section(self, context: Context) -> dict[str, Any]:
@@ -69,9 +70,9 @@ class Evaluate(Stage):
             write_atomic(folder / REPORT, render(data).encode())
             summary = _summary(data)
             _write(folder, data, {"row": item.key, **summary})
-            lora = digest_file(folder / LORA)
-            columns = {"run": run.columns["run"], "report": REPORT, "lora": lora, **summary}
-            yield pending(item, columns=columns, content={"lora": lora, **summary})
+            weights = digest_file(weights_of(product_of(context.config, folder)))
+            columns = {"run": run.columns["run"], "report": REPORT, "weights": weights, **summary}
+            yield pending(item, columns=columns, content={"weights": weights, **summary})
 
     def product(self, context: Context, row: Row) -> dict[str, Any]:
         """The numbers, the report, and the tables and pictures that artifacts show."""
@@ -90,15 +91,16 @@ class Evaluate(Stage):
 def _summary(data: Any) -> dict[str, Any]:
     """Numbers for the row."""
     from ltx_core.evaluation.report import changes, verdict
+    from ltx_core.evaluation.rows import LOSS, VARIANTS
 
     found: dict[str, Any] = {"verdict": verdict(data).sentence}
     for change in changes(data.heldout):
         found[f"heldout_{change.modality}_base"] = change.base
         found[f"heldout_{change.modality}_lora"] = change.lora
     for row in data.influence:
-        found[f"reference_{row.variant}_loss"] = row.loss
-        found[f"reference_{row.variant}_centre_px"] = row.centre_px
-        found[f"reference_{row.variant}_edge_f1"] = row.edge_f1
+        if row.measure == LOSS:
+            for variant in VARIANTS:
+                found[f"{row.condition}_{variant}_loss"] = getattr(row, variant)
     return found
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from ltx_core import __version__
 from ltx_core.evaluation.report import Bucket, DatasetFacts, Rejected, ReportData, SampleGroup, StageTime
-from ltx_core.evaluation.rows import InfluenceRow, LossRow
+from ltx_core.evaluation.rows import Effect, LossRow
 from ltx_core.models.info import ModelInfo
 from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.clips import rejected_cuts
 from ltx_core.stages.context import Context
-from ltx_core.stages.dataset import load_samples, silence_is_kept
-from ltx_core.stages.folder import LORA, SUMMARY, lineage_of
+from ltx_core.stages.dataset import load_samples, rejections, silence_is_kept
+from ltx_core.stages.folder import SUMMARY, is_full, lineage_of, product_of, weights_of
 from ltx_core.stages.sources import repeated_files
 from ltx_core.stages.text import Text, full_text, text_key
 from ltx_core.stages.timing import read_timings
@@ -33,7 +33,7 @@ class Measured:
 
     heldout: tuple[LossRow, ...] = ()
     samples: tuple[SampleGroup, ...] = ()
-    influence: tuple[InfluenceRow, ...] = ()
+    influence: tuple[Effect, ...] = ()
     influence_samples: tuple[SampleGroup, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
 
@@ -42,7 +42,7 @@ def read_measured(folder: Path) -> Measured:
     """The numbers of a committed evaluation, without its samples."""
     found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     heldout = tuple(LossRow(**row) for row in found["heldout"])
-    return Measured(heldout=heldout, influence=tuple(InfluenceRow(**row) for row in found["influence"]))
+    return Measured(heldout=heldout, influence=tuple(Effect(**row) for row in found["influence"]))
 
 
 def report_data(context: Context, folder: Path, measured: Measured) -> ReportData:
@@ -94,7 +94,10 @@ def dataset_facts(context: Context, samples: Sequence[Sample]) -> DatasetFacts:
 
 
 def all_rejected(context: Context) -> Iterator[Rejected]:
-    """Every source, cut, caption and encoding that was set aside, with its reason."""
+    """Every source, cut, caption, encoding and imported sample that was set aside, with its reason."""
+    if context.config.imported:
+        yield from (Rejected(name, "imported", reason) for name, reason in rejections(context))
+        return
     for stage, found in _all_results(context):
         for item, row in found:
             if not row.ok and not (stage == "audio_latents" and silence_is_kept(context)):
@@ -105,17 +108,23 @@ def all_rejected(context: Context) -> Iterator[Rejected]:
 
 
 def model_facts(context: Context, folder: Path, steps: int) -> dict[str, str | int | float]:
-    """Facts on the base model and the LoRA."""
+    """Facts on the base model and what was trained."""
     config, info = context.config, context.info
+    size = weights_of(product_of(config, folder)).stat().st_size
+    trained: dict[str, str | int | float] = {
+        "LoRA rank": config.lora.rank,
+        "LoRA alpha": config.lora.alpha,
+        "LoRA targets": ", ".join(config.lora.target_modules),
+    }
+    if is_full(config):
+        trained = {"trained": f"every weight of {' and '.join(config.training_strategy.streams)}"}
     return {
         "base model": info.path.name,
         "family": f"{info.family} {info.version}",
         "base fingerprint": base_fingerprint(info),
-        "LoRA rank": config.lora.rank,
-        "LoRA alpha": config.lora.alpha,
-        "LoRA targets": ", ".join(config.lora.target_modules),
+        **trained,
         "steps": steps,
-        "LoRA size": f"{(folder / LORA).stat().st_size / 2**20:.2f} MiB",
+        "size of the weights": f"{size / 2**20:.2f} MiB",
         "trigger": config.dataset.trigger or "none",
         "code version": __version__,
     }
@@ -150,8 +159,8 @@ def _finite(row: dict[str, Any], modality: str) -> bool:
 
 
 def _all_results(context: Context) -> Iterator[tuple[str, list[Any]]]:
-    for name, stage in context.registry.items():
-        if stage.needed(context):
+    for name in context.registry:
+        if context.needs(name):
             try:
                 yield name, context.results(name)
             except NotReadyError:

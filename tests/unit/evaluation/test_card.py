@@ -14,7 +14,7 @@ import yaml
 from ltx_core.errors import StoreError
 from ltx_core.evaluation.card import PublishError, publish
 from ltx_core.evaluation.report import Bucket, DatasetFacts, ReportData
-from ltx_core.evaluation.rows import InfluenceRow, LossRow
+from ltx_core.evaluation.rows import LOSS, Effect, LossRow
 
 TRIGGER = 'striped "style" | ```\nrm & <b> 🎬'
 METADATA = {"base_model": "a/base: 'model'", "rank": 16, "alpha": 16, "trigger": TRIGGER, "step": 150}
@@ -61,10 +61,18 @@ def test_the_card_is_valid_whatever_the_trigger_holds(tmp_path):
 
 
 def test_a_mode_with_a_reference_points_to_our_sampler(tmp_path):
-    rows = (InfluenceRow("right", 0.4, 3, 3, 0.4, 6), InfluenceRow("wrong", 0.8, 14, 5, 0.2, 6))
+    rows = (Effect("video.reference", LOSS, 0.4, 0.8, None, 0.7),)
     report = ReportData("demo", "v2v_ic", influence=rows)
     card = (publish(tmp_path / "p", weights(tmp_path), {}, report) / "README.md").read_text()
-    assert "ltx sample CONFIG" in card and "The samples follow their reference" in card
+    assert "ltx sample CONFIG" in card and "The samples follow the reference (video)" in card
+    assert "video-to-video" in card
+
+
+def test_a_mode_of_sound_alone_says_so(tmp_path):
+    card = (
+        publish(tmp_path / "p", weights(tmp_path), {}, ReportData("demo", "t2a")) / "README.md"
+    ).read_text()
+    assert "trained on sound alone" in card and "pipeline_tag: text-to-audio" in card
 
 
 def test_an_older_one_is_replaced_and_a_foreign_folder_is_left(tmp_path):

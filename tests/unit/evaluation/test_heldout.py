@@ -1,4 +1,4 @@
-"""Held-out loss: the same numbers whatever the batch size, the order or the reference."""
+"""Held-out loss: the same numbers whatever the batch size, the order or what is attached."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from ltx_core.assemble import Batch, Scales
-from ltx_core.assemble import assemble as assemble_batch
 from ltx_core.diffusion.track import Track
 from ltx_core.evaluation.heldout import fixed_noise, heldout_loss, midpoint_levels, with_model
-from ltx_core.evaluation.references import reference_columns, swapped, withholding, wrong_partners
 from ltx_core.evaluation.rows import LossRow, labelled, mean_loss
-from ltx_core.geometry.grid import VideoScale
-from ltx_core.modes import Strategy
 
 CLIPS = ["a", "b", "c", "d", "e"]
 SILENT = {"c"}
@@ -109,59 +104,38 @@ def test_a_clip_counts_once():
         midpoint_levels(0)
 
 
-def test_means_are_per_modality_model_and_reference():
-    rows = [
-        LossRow("video", 0.25, 1.0, 4, "base"),
-        LossRow("video", 0.75, 2.0, 4, "base"),
-        LossRow("video", 0.25, 9.0, 4, "base", "wrong"),
-    ]
-    assert mean_loss(rows, "video", "base") == 1.5
+def test_means_are_per_modality_and_model():
+    rows = [LossRow("video", 0.25, 1.0, 4), LossRow("video", 0.75, 2.0, 4)]
+    rows = [*labelled(rows, "base"), LossRow("video", 0.25, 9.0, 4)]
+    assert mean_loss(rows, "video", "base") == 1.5 and mean_loss(rows, "video", "lora") == 9
     assert mean_loss(rows, "audio", "base") is None
 
 
-def test_wrong_partners_are_another_clip_of_the_same_bucket():
-    buckets = {"a": 1, "b": 2, "c": 1, "d": 1, "e": 2, "alone": 3}
-    partners = wrong_partners(["e", "d", "c", "b", "a", "alone"], buckets)
-    assert partners == {"a": "c", "c": "d", "d": "a", "b": "e", "e": "b"}
-    place = {"a": 0.0, "b": 1.0, "c": 9.0, "d": float("nan")}
-    assert wrong_partners(list(place), distance=lambda x, y: abs(place[x] - place[y]))["b"] == "c"
+def test_the_loss_is_of_the_tokens_that_are_named():
+    def first(batch: Clips) -> dict[str, torch.Tensor]:
+        return {"video": (torch.arange(12) < 4).expand(len(batch.clip_ids), 12)}
 
+    def off_after_the_first(batch: Clips, noisy: dict) -> dict[str, torch.Tensor]:
+        found = {}
+        for name, item in noisy.items():
+            exact = (item.tokens - item.track.clean) / item.level[:, None, None]
+            attached = exact.shape[1] - item.track.targets
+            found[name] = exact + (torch.arange(exact.shape[1]) >= attached + 4)[:, None]
+        return found
 
-def test_references_right_wrong_and_withheld_share_the_target_draws():
-    condition = {"type": "reference", "latents_dir": "reference_latents"}
-    strategy = Strategy.model_validate({"video": {"conditions": [condition]}})
-    scales = Scales(VideoScale(4, 16, 16))
-    shape = (2, 4, 1, 2, 2)
-    references = {clip: torch.full(shape[1:], float(place)) for place, clip in enumerate("ab")}
-    columns = {"reference_latents": torch.stack(list(references.values()))}
-    batch = Batch(("a", "b"), torch.zeros(shape), columns=columns)
-    assert reference_columns(strategy) == ("reference_latents",)
-    wrong = swapped(
-        batch, reference_columns(strategy), {"a": "b", "b": "a"}, lambda clip, _: references[clip]
-    )
-    seen: list[torch.Tensor] = []
-
-    def follow(batch: Batch, noisy: dict) -> dict[str, torch.Tensor]:
-        """Predicts the mean of the attached tokens and remembers the noise of the target."""
-        item = noisy["video"]
-        seen.append(item.tokens[:, -4:])
-        return {"video": torch.zeros_like(item.tokens) + item.tokens[:, :-4].sum((1, 2))[:, None, None]}
-
-    variants = {
-        "right": (batch, None),
-        "wrong": (wrong, None),
-        "withheld": (batch, withholding(strategy)),
-    }
-    rows = []
-    for reference, (samples, coins) in variants.items():
-        found = heldout_loss(
-            [samples], lambda b, c=coins: assemble_batch(strategy, b, scales, c), follow, [0.5], 7
+    for attach in (False, True):
+        rows = heldout_loss(
+            [Clips(CLIPS)],
+            lambda b, attach=attach: assemble(b, attach),
+            off_after_the_first,
+            LEVELS,
+            7,
+            first,
         )
-        rows += labelled(found, "lora", reference)
-    assert all(torch.equal(tokens, seen[0]) for tokens in seen)
-    losses = [mean_loss(rows, "video", "lora", reference) for reference in variants]
-    assert None not in losses and losses[2] < min(losses[:2])
-    assert labelled(rows[:1], "base")[0].model == "base"
+        assert {row.modality for row in rows} == {"video"}
+        assert all(row.loss < 1e-9 for row in rows)
+    whole = heldout_loss([Clips(CLIPS)], assemble, off_after_the_first, LEVELS, 7)
+    assert [r.loss for r in whole if r.modality == "video"] == [pytest.approx(8 / 12)] * len(LEVELS)
 
 
 def test_the_callables_of_a_training_step_serve_as_they_are():

@@ -1,4 +1,4 @@
-"""Metrics and the influence of a reference on drawn shapes with known answers."""
+"""Metrics on drawn shapes and tones with known answers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from ltx_core.evaluation.influence import ReferenceSample, influence
-from ltx_core.evaluation.metrics import centre_distance, edge_f1, object_centre, psnr, semitones
-from ltx_core.evaluation.rows import LossRow, influence_sentence
+from ltx_core.evaluation.metrics import (
+    centre_distance,
+    edge_f1,
+    grey_change,
+    motion_distance,
+    object_centre,
+    psnr,
+    semitones,
+)
+from ltx_core.evaluation.sound_metrics import pitch_distance, sound_distance
 
 
 def clip(x: float, y: float, frames: int = 9, step: float = 2.0) -> np.ndarray:
@@ -62,25 +69,37 @@ def test_psnr_and_semitones():
     assert math.isnan(semitones(0, 440))
 
 
-def test_influence_tells_a_followed_reference_from_an_ignored_one():
-    losses = [LossRow("video", 0.5, loss, 2, "lora", v) for v, loss in (("right", 0.45), ("wrong", 0.8))]
-    true, other = clip(16, 20), clip(16, 45)
-    followed = [
-        ReferenceSample("a", "right", clip(17, 20), true, true),
-        ReferenceSample("a", "wrong", clip(17, 45), true, other),
-        ReferenceSample("a", "withheld", clip(16, 32), true),
-    ]
-    rows = {row.variant: row for row in influence(followed, losses, edges)}
-    assert list(rows) == ["right", "wrong", "withheld"]
-    assert rows["right"].centre_px == pytest.approx(1, abs=0.1)
-    assert rows["wrong"].centre_px == pytest.approx(25, abs=0.2)
-    assert rows["wrong"].centre_to_given_px == pytest.approx(1, abs=0.1)
-    assert rows["withheld"].centre_to_given_px is None and rows["withheld"].loss is None
-    assert rows["right"].edge_f1 == 1.0 and rows["wrong"].edge_f1 < 0.3
-    assert influence_sentence(list(rows.values())).startswith("The samples follow their reference: ")
-    swapped = [
-        ReferenceSample("a", "right", clip(16, 45), true, true),
-        ReferenceSample("a", "wrong", clip(16, 22), true, other),
-    ]
-    assert "no clear influence" in influence_sentence(influence(swapped, [], edges))
-    assert influence_sentence([]) == ""
+def test_motion_is_compared_wherever_the_object_starts():
+    assert motion_distance(clip(20, 30), clip(12, 44)) == pytest.approx(0, abs=0.1)
+    # 2 px a frame against none: 2, 4, ..., 16 px.
+    assert motion_distance(clip(20, 30), clip(20, 30, step=0)) == pytest.approx(9, abs=0.1)
+
+
+def test_parts_of_a_picture_are_compared_alone():
+    video = clip(20, 30)
+    other, where = video.copy(), np.zeros(video.shape[:3], bool)
+    where[:, :, 50:] = True
+    other[:, :, 50:] -= 10
+    assert grey_change(video, other, where) == 10 and grey_change(video, other, ~where) == 0
+    assert psnr(video, other, where) == pytest.approx(28.13, abs=0.01)
+    assert psnr(video, other, ~where) == math.inf
+    assert math.isnan(grey_change(video, other, np.zeros_like(where)))
+
+
+def tone(hertz: float, seconds: float = 1.0, rate: int = 8000, pan: float = 1.0) -> np.ndarray:
+    wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    return np.stack([wave, wave * pan]).astype(np.float32)
+
+
+def test_sounds_differ_by_level_place_and_pitch():
+    assert sound_distance(tone(440), tone(440), 8000) == 0
+    assert sound_distance(tone(440), 0.5 * tone(440), 8000) < sound_distance(tone(440), tone(880), 8000)
+    assert sound_distance(tone(440), tone(440, pan=0.1), 8000) > 0.5
+    assert pitch_distance(tone(440), tone(880), 8000) == pytest.approx(12, abs=0.1)
+    assert math.isnan(pitch_distance(tone(440), np.zeros((2, 8000), np.float32), 8000))
+    half = np.concatenate([tone(440, 0.5), tone(880, 0.5)], axis=1)
+    first = np.arange(10) < 4
+    assert sound_distance(half, tone(440), 8000, first) == pytest.approx(0, abs=1e-3)
+    assert sound_distance(half, tone(440), 8000, ~first) > 1
+    assert pitch_distance(half, tone(440), 8000, first) < 0.1
+    assert sound_distance(tone(440, 0.01), tone(440, 0.02), 8000) >= 0

@@ -24,8 +24,8 @@ from ltx_core.evaluation.report import (
 )
 from ltx_core.evaluation.report_html import duration, render
 from ltx_core.evaluation.report_tables import markdown_summary, number, tables, thumbnails
-from ltx_core.evaluation.rows import InfluenceRow, LossRow
-from ltx_core.evaluation.views import view_of
+from ltx_core.evaluation.rows import LOSS, Effect, LossRow, effect_sentence
+from ltx_core.evaluation.views import sound_view, view_of
 
 NASTY = "quotes \" and ' here, <script>alert(1)</script> & 🎬\x00\x1b\nnew | line `code` [x](y)"
 
@@ -99,7 +99,11 @@ def report(**changes: object) -> ReportData:
         curves={"video": [(i, 1 / i) for i in range(1, 2000)], "audio": [(1, 1.0)]},
         learning_rate=[(1, 1e-3), (2, 2e-3)],
         samples=(SampleGroup(NASTY * 300, views, "Held-out"),),
-        influence=(InfluenceRow("right", 0.4, 3, 3, 0.4, 6), InfluenceRow("wrong", 0.8, 14, 5, 0.2, 6)),
+        influence=(
+            Effect("video.reference", LOSS, 0.4, 0.8, None, 0.7, clips=6),
+            Effect("video.reference", "distance of the object, px", 3, 14, 5, 12, clips=6),
+            Effect("video.reference", "change against the right sample, levels of 255", 0, 9, None, 8, ""),
+        ),
         influence_samples=(SampleGroup("b", views),),
         dataset=dataset,
         model={"rank": 16, "trigger": NASTY},
@@ -127,7 +131,7 @@ def test_the_page_is_balanced_self_contained_and_has_every_section():
     assert all(a.startswith(("data:", "#")) for a in found.addresses)
     assert {a[1:] for a in found.addresses if a.startswith("#")} <= set(found.ids)
     assert not re.search(r"(https?:)?//[a-z]", re.sub(r'src="data:[^"]*"', "", page))
-    assert {"samples", "loss", "reference", "training", "dataset", "model", "stages"} <= set(found.ids)
+    assert {"samples", "loss", "conditions", "training", "dataset", "model", "stages"} <= set(found.ids)
     assert {"config", "lineage"} <= set(found.ids)
     assert page.index("Held-out loss: video fell from 1.260 to 0.780") < page.index("<main>")
     assert 'name="viewport"' in page and "prefers-color-scheme: dark" in page
@@ -146,14 +150,14 @@ def test_texts_from_outside_are_shown_and_never_markup():
 def test_what_is_missing_is_left_out():
     page = render(report(heldout=losses(None), influence=(), influence_samples=(), curves={}, samples=()))
     ids = parsed(page).ids
-    assert not {"samples", "reference"} & set(ids)
+    assert not {"samples", "conditions"} & set(ids)
     assert "audio fell" not in page
     bare = parsed(render(ReportData("bare", "t2v")))
     assert "The held-out loss was not measured." in bare.text
 
 
 def test_videos_beyond_the_limit_stay_out_and_the_sheets_stay():
-    page = render(report(), max_video_bytes=700)
+    page = render(report(), max_media_bytes=700)
     assert page.count("<video") == 2 and page.count("<img") == 4
     assert "this page would be too large" in page
     with pytest.raises(ValueError, match="PNG, JPEG or WebP"):
@@ -167,8 +171,36 @@ def test_the_verdict_names_what_did_not_improve():
     assert any("no clear improvement in audio" in warning for warning in flat.warnings)
     worse = verdict(report(heldout=losses(1.3)))
     assert "audio rose from 1.000 to 1.300 (+30%)" in worse.sentence
-    ignored = (InfluenceRow("right", 0.8, 9, 9, 0.2, 6), InfluenceRow("wrong", 0.8, 9, 9, 0.2, 6))
-    assert not verdict(report(influence=ignored)).good
+    ignored = verdict(report(influence=(Effect("audio", LOSS, 0.8, 0.8, None, 0.7),)))
+    assert not ignored.good and "The given sound has no clear influence" in ignored.warnings[0]
+
+
+def test_a_condition_is_told_by_all_of_its_measures():
+    loss = Effect("video.first_frame", LOSS, 0.4, None, None, 0.7)
+    said = effect_sentence([loss, Effect("video.first_frame", "likeness, dB", 22, 14, 21, 12, "higher")])
+    assert said == (
+        "The samples follow the first frame (video): held-out loss 0.4 with the clip's own, 0.7 without it; "
+        "likeness, dB 22 with the clip's own, 14 with another clip's, 12 without it."
+    )
+    assert "is mixed" in effect_sentence([loss, Effect("video.first_frame", "px", 9, 5, None, 8)])
+    # A hundredth is no difference, and a number that judges nothing says nothing.
+    assert Effect("a", LOSS, 0.995, 1.0, None, 1.0).helps is False
+    assert effect_sentence([Effect("a", "change", 0, 9, None, 8, "")]) == ""
+    row = tables(report())["conditions"][1]
+    assert row == {
+        "condition": "reference (video)", "measure": "distance of the object, px",
+        "own": "3", "another's": "14", "to that other": "5", "withheld": "12", "better": "lower", "clips": 6,
+    }  # fmt: skip
+
+
+def test_a_sound_is_a_spectrogram_with_a_player():
+    wave = np.sin(np.arange(2 * 4000, dtype=np.float32)).reshape(2, 4000) / 2
+    view = sound_view("After", wave, 8000, "440 Hz")
+    data = report(samples=(SampleGroup("a", (view,)),), influence_samples=())
+    page = render(data)
+    assert page.count("<audio") == 1 and "data:audio/wav" in page and "After, spectrogram: a" in page
+    parsed(page)
+    assert "<audio" not in render(data, max_media_bytes=100) and "would be too large" in render(data, 100)
 
 
 def test_silent_and_truncated_clips_are_explained():
