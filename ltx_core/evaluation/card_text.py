@@ -27,12 +27,12 @@ PIPELINE_TAGS |= dict.fromkeys(
 )
 """The nearest of the tags that model hubs know; text-to-video for all other modes."""
 OWN_SAMPLER = (
-    "This LoRA was trained with conditioned tokens. Generate with this project's own sampler "
+    "This was trained with conditioned tokens. Generate with this project's own sampler "
     "(`ltx sample CONFIG`), which attaches and holds them as in training; the pipelines below load the "
     "weights, but give them no reference, no held part and no given modality."
 )
 SOUND_ALONE = (
-    "This LoRA was trained on sound alone. Generate with this project's own sampler (`ltx sample CONFIG`), "
+    "This was trained on sound alone. Generate with this project's own sampler (`ltx sample CONFIG`), "
     "which makes sound without a video; the pipelines below make one beside it, which it has not learned."
 )
 
@@ -63,7 +63,8 @@ def card_text(report: ReportData, metadata: Mapping[str, object]) -> str:
 
 
 def _front_matter(report: ReportData, metadata: Mapping[str, object]) -> str:
-    content: dict[str, object] = {"library_name": "diffusers", "tags": ["lora", "ltx-video", report.mode]}
+    kind = [] if _is_full(metadata) else ["lora"]
+    content: dict[str, object] = {"library_name": "diffusers", "tags": [*kind, "ltx-video", report.mode]}
     if metadata.get("base_model"):
         content["base_model"] = str(metadata["base_model"])
     if metadata.get("trigger"):
@@ -88,19 +89,35 @@ def _use(report: ReportData, metadata: Mapping[str, object]) -> str:
         lines.append(f"Put the trigger into the prompt: {markdown_text(trigger)}")
     if report.mode not in PLAIN_MODES:
         lines.append(SOUND_ALONE if report.mode == "t2a" else OWN_SAMPLER)
-    lines += [
-        "With diffusers:",
-        _code(
-            "import torch\n"
-            "from diffusers import LTX2Pipeline\n\n"
-            f"pipe = LTX2Pipeline.from_pretrained({base!r}, torch_dtype=torch.bfloat16)\n"
-            'pipe.load_lora_weights("path/to/this/folder", weight_name="lora.safetensors")\n'
-            f"video, audio = pipe(prompt={prompt!r}, return_dict=False)"
-        ),
-        "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with *LoraLoaderModelOnly* "
-        "behind the model; the key names are those of the original checkpoint.",
-    ]
+    lines += ["With diffusers:", _code(_loading(base, prompt, _is_full(metadata)))]
+    if not _is_full(metadata):
+        lines.append(
+            "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with "
+            "*LoraLoaderModelOnly* behind the model; the key names are those of the original checkpoint."
+        )
     return "\n\n".join(lines)
+
+
+def _is_full(metadata: Mapping[str, object]) -> bool:
+    """Whether the weights are a whole transformer."""
+    return metadata.get("training_mode") == "full"
+
+
+def _loading(base: str, prompt: str, whole: bool) -> str:
+    pipeline = f"pipe = LTX2Pipeline.from_pretrained({base!r}, torch_dtype=torch.bfloat16)\n"
+    names, before = "LTX2Pipeline", ""
+    after = 'pipe.load_lora_weights("path/to/this/folder", weight_name="lora.safetensors")\n'
+    if whole:
+        names, after = "LTX2Pipeline, LTX2VideoTransformer3DModel", ""
+        before = (
+            "transformer = LTX2VideoTransformer3DModel.from_pretrained(\n"
+            '    "path/to/this/folder", subfolder="transformer", torch_dtype=torch.bfloat16\n)\n'
+        )
+        pipeline = pipeline.replace(", torch_dtype", ", transformer=transformer, torch_dtype")
+    return (
+        f"import torch\nfrom diffusers import {names}\n\n{before}{pipeline}{after}"
+        f"video, audio = pipe(prompt={prompt!r}, return_dict=False)"
+    )
 
 
 def _code(text: str) -> str:

@@ -22,7 +22,7 @@ from ltx_core.store.dataset import Sample
 
 
 def measure(context: Context, folder: Path, samples: Sequence[Sample]) -> Measured:
-    """Everything that the report of the run in `folder` shows of its LoRA."""
+    """Everything that the report of the run in `folder` shows of what it trained."""
     rows = Rows(context, samples)
     velocity = open_velocity(context, product_of(context.config, folder))
     contexts = open_contexts(context, rows)
@@ -55,7 +55,7 @@ def measure(context: Context, folder: Path, samples: Sequence[Sample]) -> Measur
 def before_and_after(
     context: Context, folder: Path, rows: Rows, velocity: Velocity, contexts: Contexts
 ) -> list[SampleGroup]:
-    """The same samples, same noise, by the base model and with the LoRA; written as MP4 or WAV."""
+    """The same samples, same noise, by the base model and as trained; written as MP4 or WAV."""
     requests = sample_requests(context, rows)
     with base_of(velocity):
         before = generate(context, velocity, contexts, requests)

@@ -117,3 +117,16 @@ def test_a_file_cannot_leave_the_folder(tmp_path):
     for name in ("../x", "/x", "README.md"):
         with pytest.raises(PublishError, match="another relative path"):
             publish(tmp_path / "p", weights(tmp_path), METADATA, REPORT, {name: b""})
+
+
+def test_a_whole_transformer_is_loaded_as_one(tmp_path):
+    whole = tmp_path / "transformer"
+    whole.mkdir()
+    (whole / "config.json").write_text("{}")
+    folder = publish(tmp_path / "p", whole, {**METADATA, "training_mode": "full"}, REPORT)
+    assert (folder / "transformer" / "config.json").is_file() and not (folder / "lora.safetensors").exists()
+    card = (folder / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)\n```\n", card, re.DOTALL)
+    ast.parse(code)
+    assert 'subfolder="transformer"' in code and "load_lora_weights" not in card and "ComfyUI" not in card
+    assert "lora" not in yaml.safe_load(card.split("---\n")[1])["tags"]

@@ -61,9 +61,8 @@ def test_one_condition_is_withheld_and_all_others_apply():
     strategy, samples = Strategy.model_validate(JOINT), batch()
     first, reference, mask = levers(strategy)
     tracks = {one.key: assemble(strategy, samples, SCALES, without(one)) for one in (first, reference, mask)}
-    assert (
-        tracks[first.key]["video"].clean.shape[1] == 24 and not tracks[first.key]["video"].hold[:, 12:20].any()
-    )
+    video = tracks[first.key]["video"]
+    assert video.clean.shape[1] == 24 and not video.hold[:, 12:20].any()
     assert tracks[reference.key]["video"].clean.shape[1] == 12
     assert tracks[reference.key]["video"].hold[:, :4].all()
     assert not tracks[mask.key]["audio"].hold.any() and tracks[mask.key]["video"].clean.shape[1] == 24
