@@ -11,6 +11,7 @@ from pathlib import Path
 from ltx_core.config.imported import check_imported
 from ltx_core.config.public import notices, refusals
 from ltx_core.config.root import Config
+from ltx_core.config.sample_checks import check_samples
 from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.geometry.units import video_grid
@@ -36,6 +37,7 @@ def preflight(config: Config) -> list[Check]:
         ("source", _source),
         ("model", _model),
         ("mode", _mode),
+        ("samples", check_samples),
         ("buckets", _buckets),
         ("workspace", _workspace),
         ("disk", _disk),

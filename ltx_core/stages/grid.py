@@ -114,7 +114,7 @@ def make_grid(
     columns = len({cell.strength for cell in cells})
     write_atomic(target / SHEET, contact_sheet([strip for _, strip in results], columns=columns))
     yield target / SHEET
-    write_atomic(target / INDEX, _index(context, product, cells, [path for path, _ in results]))
+    write_atomic(target / INDEX, _index(context, product, wish, cells, [path for path, _ in results]))
     yield target / INDEX
 
 
@@ -177,12 +177,14 @@ def _strip(cells: Sequence[Cell], number: int, found: Generated) -> Strip:
     return strip_of(found, cells[number].label, max(3, SHEET_FRAMES // columns))
 
 
-def _index(context: Context, product: Path, cells: Sequence[Cell], paths: Sequence[Path]) -> bytes:
+def _index(
+    context: Context, product: Path, wish: Wish, cells: Sequence[Cell], paths: Sequence[Path]
+) -> bytes:
     """What lies in the folder and what it was made with."""
     validation = context.config.validation.model_dump(mode="json", exclude={"samples"})
     entries = []
     for cell, path in zip(cells, paths, strict=True):
-        request, video = cell.request, cell.request.batch.video
+        request = cell.request
         strategy = request.strategy or context.config.training_strategy
         entries.append(
             {
@@ -196,7 +198,8 @@ def _index(context: Context, product: Path, cells: Sequence[Cell], paths: Sequen
                     name: [c.model_dump(mode="json", exclude={"probability"}) for c in stream.conditions]
                     for name, stream in strategy.streams.items()
                 },
-                "latent_shape": None if video is None else list(video.shape[1:]),
+                "video_dims": _dims(context, request),
+                "fps": None if request.batch.fps is None else float(request.batch.fps[0]),
                 "seconds": request.seconds,
             }
         )
@@ -206,11 +209,20 @@ def _index(context: Context, product: Path, cells: Sequence[Cell], paths: Sequen
         "base_model": context.info.path.name,
         "base_model_fingerprint": base_fingerprint(context.info),
         "software": f"ltx-flows {__version__}",
+        "options": {name: value for name, value in asdict(wish).items() if value},
         "validation": validation,
         "picture": SHEET,
         "samples": entries,
     }
-    return json.dumps(facts, indent=2, ensure_ascii=False).encode()
+    return json.dumps(facts, indent=2, ensure_ascii=False, default=str).encode()
+
+
+def _dims(context: Context, request: Request) -> list[int] | None:
+    """Width, height and frames."""
+    if request.batch.video is None:
+        return None
+    (frames, height, width), scale = request.batch.video.shape[2:], context.info.video_scale
+    return [width * scale.width, height * scale.height, (frames - 1) * scale.time + 1]
 
 
 def _name(context: Context, product: Path, wish: Wish) -> str:

@@ -12,7 +12,7 @@ from ltx_core.media.spectrogram import spectrogram
 from ltx_core.media.wav import wav_bytes
 from ltx_core.media.write import write_video
 from ltx_core.stages.generate import Generated
-from ltx_core.stages.sample_media import Frames
+from ltx_core.stages.sample_media import Frames, Wave
 from ltx_core.store.disk import write_atomic
 
 SHEET = "sheet.png"
@@ -69,12 +69,19 @@ def side_by_side(clips: Sequence[Frames]) -> Frames:
 
 
 def strip_of(found: Generated, label: str, frames: int = SHEET_FRAMES) -> Strip:
-    """A sample's row of a contact sheet: frames of its video, or the spectrogram of its sound."""
-    if found.frames is not None:
-        return Strip(pick_frames(shown_frames(found, found.frames), frames), label)
-    if found.wave is None:
+    """A row of a contact sheet: frames of the video, and the spectrogram of a sound made for it or alone."""
+    if found.frames is None and found.wave is None:
         raise ValueError(f"sample {found.request.name} has neither frames nor sound")
-    # Squares side by side: a sheet scales every picture to one size.
-    count = min(frames, SOUND_SQUARES)
-    picture = spectrogram(found.wave, found.rate, count * SHEET_LONGEST, SHEET_LONGEST)
-    return Strip(np.split(picture, count, axis=1), label)
+    pictures: list[Frames] = []
+    given = found.request.shown.frames is not None
+    if found.frames is not None:
+        pictures += pick_frames(shown_frames(found, found.frames), max(1, frames // 2) if given else frames)
+    if found.wave is not None and (given or found.frames is None):
+        pictures += _squares(found.wave, found.rate, max(1, min(frames // 2, SOUND_SQUARES)))
+    return Strip(pictures, label)
+
+
+def _squares(wave: Wave, rate: int, count: int) -> list[Frames]:
+    """A spectrogram cut into squares: a sheet scales every picture to one size."""
+    picture = spectrogram(wave, rate, count * SHEET_LONGEST, SHEET_LONGEST)
+    return np.split(picture, count, axis=1)
