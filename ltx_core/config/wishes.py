@@ -29,7 +29,7 @@ class Wish:
         span: seconds of prefix and suffix that are kept; None: the whole file.
         references: of an in-context LoRA, video or sound.
         video, audio: the sample's own, given whole; in part with a mask or a crop.
-        mask: which part of the video (without one: of the sound) is kept.
+        mask: which part of the video (without one, or where it is a sound or JSON: of the sound) is kept.
         crop: which rectangle of the video is kept, `Y1,X1,Y2,X2` in pixels.
         beside: show references beside the result.
         dims: `WIDTHxHEIGHTxFRAMES`.
@@ -127,15 +127,17 @@ def _own(wish: Wish) -> list[dict[str, Any]]:
     if wish.mask is not None:
         if video is None and audio is None:
             raise ConfigError("--mask needs what it masks; add --video FILE or --audio FILE")
-        masked = {"video": video} if video is not None else {"audio": audio}
+        over_time = wish.mask.suffix.lower() in SOUND_SUFFIXES | {".json"}
+        sound = video is None or (over_time and audio is not None)
+        masked = {"audio": audio} if sound else {"video": video}
         found.append({"type": "mask", "mask": wish.mask, **masked})
     if wish.crop is not None:
         if video is None:
             raise ConfigError("--crop needs the video that it is a part of; add --video FILE")
         found.append({"type": "spatial_crop", "video": video, "spatial_region": _region(wish.crop)})
-    if video is not None and not found:
+    if video is not None and not any("video" in stated for stated in found):
         found.append({"type": "video_to_audio", "video": video})
-    if audio is not None and (wish.mask is None or video is not None):
+    if audio is not None and not any("audio" in stated for stated in found):
         found.append({"type": "audio_to_video", "audio": audio})
     return found
 

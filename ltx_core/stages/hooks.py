@@ -143,7 +143,7 @@ def clip_requests(rows: Rows, clips: Sequence[Sample], seed: int) -> list[Reques
 def _with_modalities(rows: Rows, clip: Sample, batch: Batch, strategy: Strategy) -> Batch:
     """The batch with the strategy's modalities: zeros for one that the dataset does not have."""
     info, validation = rows.context.info, rows.context.config.validation
-    video, audio = batch.video, batch.audio
+    video, audio, fps = batch.video, batch.audio, batch.fps
     if strategy.video is not None and video is None:
         width, height, _ = validation.video_dims
         frames = (
@@ -151,6 +151,7 @@ def _with_modalities(rows: Rows, clip: Sample, batch: Batch, strategy: Strategy)
         )
         grid = video_grid(width, height, frames, validation.frame_rate, info.video_scale)
         video = torch.zeros(1, info.video_channels, grid.frames, grid.height, grid.width)
+        fps = torch.tensor([validation.frame_rate])
     if strategy.audio is not None and audio is None:
         audio = torch.zeros(1, *rows.audio_shape(clip.clip_id))
     return replace(
@@ -158,4 +159,5 @@ def _with_modalities(rows: Rows, clip: Sample, batch: Batch, strategy: Strategy)
         video=None if strategy.video is None else video,
         audio=None if strategy.audio is None else audio,
         audio_present=None,
+        fps=fps,
     )

@@ -25,6 +25,7 @@ from ltx_core.modes import Strategy
 from ltx_core.run import Pipeline
 from ltx_core.stages.batches import Rows, open_contexts, scales
 from ltx_core.stages.generate import generate, prompt_request
+from ltx_core.stages.hooks import make_hooks
 from ltx_core.stages.network import open_velocity
 from ltx_core.stages.prompts import encode_prompts
 from ltx_core.stages.samples import SHEET, write_samples
@@ -189,6 +190,11 @@ def test_sound_is_held_given_and_attached(base, folder):
         assert torch.equal(track.clean[0][where], expected[where])
     track = tracks(context, request(context, {"type": "reference", "audio": audio}))["audio"]
     assert track.targets == 11 and torch.equal(track.clean[0][:11], expected)
+    mask = folder / "mask.json"
+    mask.write_text('{"generate": [[0.5, 2.0]]}')
+    track = tracks(context, request(context, {"type": "mask", "audio": audio, "mask": mask}))["audio"]
+    assert track.hold[0].nonzero().flatten().tolist() == [0, 1, 2, 3, 4, 5]  # step 5 begins before 0.5 s
+    assert torch.equal(track.clean[0][:6], expected[:6]) and not track.clean[0][6:].any()
     given = request(in_mode(base, A2V), {"type": "audio_to_video", "audio": audio})
     track = tracks(context, given)["audio"]
     assert not track.generated and torch.equal(track.clean[0], expected)
@@ -225,6 +231,23 @@ def test_what_makes_no_sense_is_refused_with_the_fix(base, folder, strategy, val
     with pytest.raises(ConfigError) as refused:
         request(context, *stated)
     assert message in str(refused.value)
+
+
+def test_samples_before_the_first_step_where_the_config_states_some(base, folder):
+    """Those of held-out clips would say what the report's base samples say."""
+    stated = (SampleSection(prompt=PROMPT, video_dims=(32, 32, 5)),)
+    cases = {(): False, stated: True}
+    rows, found = Rows(base, []), []
+    for samples, wanted in cases.items():
+        context = in_mode(base, BOTH, samples=samples)
+        (draw,) = make_hooks(context, folder, rows, open_velocity(base), open_contexts(base, rows))
+        assert draw.due(0, 10) is wanted
+        found.append(draw)
+    found[1].call(0)
+    assert {path.name for path in (folder / "samples" / "step_000000").iterdir()} == {"01.mp4", SHEET}
+    skipping = in_mode(base, BOTH, samples=stated, skip_initial_validation=True)
+    (draw,) = make_hooks(skipping, folder, rows, open_velocity(base), open_contexts(base, rows))
+    assert not draw.due(0, 10) and draw.due(100, 200)
 
 
 def test_every_kind_of_sample_is_written_and_shown(base, folder):
