@@ -106,6 +106,7 @@ def save_tensors(path: Path, entries: Iterable[Entry], metadata: Mapping[str, st
         temporary.rename(path)
         sync_folder(path.parent)
     except OSError as error:
+        raise explain(error, path) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise explain(error, path) from error
