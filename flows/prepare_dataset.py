@@ -7,6 +7,8 @@ from typing import Any
 from flows._run import ltx_flow, open_run, run_needed
 from tasks._work import Work
 from tasks.audio_latents import audio_latents
+from tasks.audio_masks import audio_masks
+from tasks.audio_references import audio_references
 from tasks.captions import captions
 from tasks.clips import clips
 from tasks.dataset import dataset
@@ -14,13 +16,15 @@ from tasks.imported import imported
 from tasks.latents import latents
 from tasks.mask_latents import mask_latents
 from tasks.masks import masks
+from tasks.reference_audio_latents import reference_audio_latents
 from tasks.reference_latents import reference_latents
 from tasks.references import references
 from tasks.sources import sources
 from tasks.text import text
 
-ENCODING = (latents, audio_latents, reference_latents, mask_latents)
-PREPARATION = (imported, sources, clips, captions, text, references, masks, *ENCODING, dataset)
+MADE = (references, masks, audio_references, audio_masks)
+ENCODING = (latents, audio_latents, reference_latents, reference_audio_latents, mask_latents)
+PREPARATION = (imported, sources, clips, captions, text, *MADE, *ENCODING, dataset)
 """The stages in the order in which they read each other; a mode leaves out what it does not use."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from ltx_core.config.root import Config
 from ltx_core.config.sample_checks import check_samples
 from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
-from ltx_core.geometry.units import video_grid
+from ltx_core.geometry.units import audio_steps, video_grid
 from ltx_core.models.info import ModelInfo
 
 MINIMUM_FREE = 1 << 30
@@ -122,6 +123,8 @@ def _mode(config: Config) -> str:
 def _buckets(config: Config) -> str:
     if config.imported:
         return "those of the imported data"
+    if config.training_strategy.video is None:
+        return _durations(config)
     scale = config.model.read().video_scale
     tokens = []
     for bucket in config.dataset.buckets:
@@ -131,6 +134,21 @@ def _buckets(config: Config) -> str:
             raise LtxError(f"dataset.buckets, {bucket}: {error}") from None
         tokens.append(f"{bucket} ({grid.tokens} tokens)")
     return ", ".join(tokens)
+
+
+def _durations(config: Config) -> str:
+    info = config.model.read()
+    if info.mel is None or info.audio_scale is None:
+        return "none: the model has no audio"
+    least = (info.mel.n_fft // 2 + 1) / info.mel.sample_rate
+    short = [seconds for seconds in config.dataset.durations if seconds < least]
+    if short:
+        raise LtxError(
+            f"dataset.duration_buckets: {short[0]:g} s of sound are too short for the model; "
+            f"use at least {math.ceil(least * 1000) / 1000:g} s"
+        )
+    found = [(seconds, audio_steps(seconds, info.audio_scale)) for seconds in config.dataset.durations]
+    return ", ".join(f"{seconds:g}s ({steps} tokens)" for seconds, steps in found)
 
 
 def _workspace(config: Config) -> str:

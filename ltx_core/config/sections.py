@@ -121,7 +121,8 @@ class DatasetSection(Section):
         """Seconds of the clips of a mode without video."""
         if self.duration_buckets is not None:
             return tuple(sorted(set(self.duration_buckets)))
-        return tuple(sorted({bucket.seconds(self.fps) for bucket in self.buckets}))
+        films = [bucket for bucket in self.buckets if bucket.frames > 1] or self.buckets
+        return tuple(sorted({bucket.seconds(self.fps) for bucket in films}))
 
 
 class DataSection(Section):

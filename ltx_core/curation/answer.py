@@ -19,9 +19,11 @@ _FENCE = re.compile(r"^```[\w-]*\s*\n(.*?)\n?```$", re.DOTALL)
 _PREAMBLES = (
     re.compile(r"^(?:sure|certainly|of course|okay|ok)[,.!:]\s*", re.IGNORECASE),
     re.compile(r"^here(?:'s| is| are)\b[^.:\n]{0,80}:\s*", re.IGNORECASE),
-    re.compile(r"^(?:\*\*)?(?:video )?(?:caption|description)(?:\*\*)?:(?:\*\*)?\s*", re.IGNORECASE),
     re.compile(
-        r"^(?:in )?(?:the|this) (?:short )?(?:video|clip|footage|scene)(?: clip)? "
+        r"^(?:\*\*)?(?:(?:video|audio) )?(?:caption|description)(?:\*\*)?:(?:\*\*)?\s*", re.IGNORECASE
+    ),
+    re.compile(
+        r"^(?:in )?(?:the|this) (?:short )?(?:video|clip|footage|scene|audio|sound|recording)(?: clip)? "
         r"(?:shows|depicts|features|presents|captures|displays|begins with|opens with)\s+",
         re.IGNORECASE,
     ),

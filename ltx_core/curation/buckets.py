@@ -1,4 +1,4 @@
-"""Buckets: the sizes and frame counts that clips are fitted to."""
+"""Buckets: the sizes and frame counts that clips are fitted to, or the lengths of sound without a picture."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
+TIME_TOLERANCE = 1e-6
+"""Seconds by which a duration may miss another by rounding."""
 _FORM = re.compile(r"\s*(\d+)\s*[xX×]\s*(\d+)\s*[xX×]\s*(\d+)\s*")
 
 
@@ -26,6 +28,10 @@ class Bucket:
     def __str__(self) -> str:
         return f"{self.width}x{self.height}x{self.frames}"
 
+    def seconds(self, fps: float) -> float:
+        """Duration at `fps` frames per second."""
+        return self.frames / fps
+
     @classmethod
     def parse(cls, text: str) -> Bucket:
         """A bucket from `768x448x89` (width x height x frames).
@@ -37,7 +43,26 @@ class Bucket:
         sizes = [int(number) for number in found.groups()] if found else []
         if not sizes or min(sizes) < 1:
             raise ValueError(f"bucket {text!r}: write width x height x frames, as 768x448x89")
-        return cls(*sizes)
+        return Bucket(*sizes)
+
+
+@dataclass(frozen=True, order=True)
+class DurationBucket(Bucket):
+    """A length of sound without a picture: `1.125s`."""
+
+    duration: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.duration:g}s"
+
+    def seconds(self, fps: float) -> float:
+        """The duration, at any frame rate."""
+        return self.duration
+
+    @classmethod
+    def of(cls, seconds: float) -> DurationBucket:
+        """The bucket of clips that last `seconds`."""
+        return cls(0, 0, 0, seconds)
 
 
 def parse_buckets(text: str) -> tuple[Bucket, ...]:
@@ -69,3 +94,9 @@ def choose_bucket(width: int, height: int, frames: int, buckets: Sequence[Bucket
         ),
         default=None,
     )
+
+
+def choose_duration(seconds: float, durations: Sequence[float]) -> DurationBucket | None:
+    """The longest duration that `seconds` of sound hold, or None when they are shorter than every one."""
+    fitting = [duration for duration in durations if duration <= seconds + TIME_TOLERANCE]
+    return DurationBucket.of(max(fitting)) if fitting else None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.audio import is_silent, loudness, pitch
+from ltx_core.curation.describe_sound import sound_facts
 
 Frames = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
@@ -46,10 +46,6 @@ MOVES_FROM = 0.06
 """Way over the clip, as a share of the picture's side, from which something moves."""
 GROWS_FROM = 1.35
 """Ratio of the diameters at the end and the start from which something grows."""
-LOW_BELOW, HIGH_FROM = 350.0, 900.0
-"""Hertz: below is a low hum, from the second on a high beep, between them a mid tone."""
-QUIET_BELOW, LOUD_FROM = -40.0, -6.0
-"""dBFS RMS below which a sound is called quiet, and from which it is called loud."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def describe(
     else:
         facts = _picture_facts(frames)
         text = f"a {facts['background']} picture {facts['motion']}"
-    sound, level, hertz = _sound_facts(wave, rate)
+    sound, level, hertz = sound_facts(wave, rate)
     measured = Facts(**facts, object_share=round(share, 4), sound=sound, loudness_dbfs=level, pitch_hz=hertz)
     text = f"{text}, {sound}" if sound else text
     return text, {**asdict(measured), "seconds": round(len(frames) / fps, 4)}
@@ -226,19 +222,3 @@ def _frame_outline(mask: Masks) -> str:
     }
     best = max(fills, key=lambda name: fills[name])
     return best if fills[best] > 0.8 else ""
-
-
-def _sound_facts(wave: NDArray[np.float32] | None, rate: int) -> tuple[str, float | None, float | None]:
-    """Words for the sound, its level in dBFS and its pitch in Hz; no words for silence."""
-    if wave is None:
-        return "", None, None
-    level = round(loudness(wave), 2)
-    if is_silent(wave):
-        return "", level, None
-    hertz = round(pitch(wave, rate), 2)
-    if not hertz:
-        kind = "sound without a pitch"
-    else:
-        kind = "low hum" if hertz < LOW_BELOW else "mid tone" if hertz < HIGH_FROM else "high beep"
-    strength = "quiet " if level < QUIET_BELOW else "loud " if level >= LOUD_FROM else ""
-    return f"{strength}{kind}", level, hertz or None

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.curation.answer import clean_answer
+from ltx_core.curation.answer import NoCaptionError, clean_answer
 from ltx_core.curation.options import CaptionOptions
 from ltx_core.errors import LtxError
 from ltx_core.media.audio import is_silent
@@ -79,18 +79,18 @@ class Endpoint:
         self._client.close()
 
     def caption(
-        self, frames: NDArray[np.uint8], fps: float, wave: NDArray[np.float32] | None, rate: int
+        self, frames: NDArray[np.uint8] | None, fps: float, wave: NDArray[np.float32] | None, rate: int
     ) -> Answer:
         """The server's caption of a clip.
 
         Args:
-            frames: uint8 `[F, H, W, 3]`, RGB.
+            frames: uint8 `[F, H, W, 3]`, RGB; None for a sound alone.
             fps: frames per second.
             wave: sound `[2, S]`, or None.
             rate: samples per second of `wave`.
 
         Raises:
-            NoCaptionError: the answer is empty or a refusal.
+            NoCaptionError: there is nothing to hear or see, or the answer is empty or a refusal.
             EndpointError: the server cannot be reached, refuses, or answers in another form.
         """
         reply = self._ask(self.request(frames, fps, wave, rate))
@@ -106,16 +106,25 @@ class Endpoint:
         return Answer(clean_answer(text), *counts)
 
     def request(
-        self, frames: NDArray[np.uint8], fps: float, wave: NDArray[np.float32] | None, rate: int
+        self, frames: NDArray[np.uint8] | None, fps: float, wave: NDArray[np.float32] | None, rate: int
     ) -> dict[str, Any]:
-        """The body of the request for a clip."""
+        """The body of the request for a clip; only its sound where it has no frames.
+
+        Raises:
+            NoCaptionError: there is nothing to send.
+        """
         options = self.options
-        parts = (
-            [_video_part(frames, fps)] if options.mode == "video" else _frame_parts(frames, options.images)
-        )
-        if options.sound and wave is not None and not is_silent(wave):
+        if frames is None:
+            parts = []
+        elif options.mode == "video":
+            parts = [_video_part(frames, fps)]
+        else:
+            parts = _frame_parts(frames, options.images)
+        if (options.sound or frames is None) and wave is not None and not is_silent(wave):
             parts.append(_sound_part(wave, rate))
-        parts.append({"type": "text", "text": options.prompt})
+        if not parts:
+            raise NoCaptionError("silent: there is nothing to describe")
+        parts.append({"type": "text", "text": options.sound_prompt if frames is None else options.prompt})
         return {
             "model": options.model,
             "messages": [{"role": "user", "content": parts}],

@@ -24,6 +24,12 @@ DEFAULT_PROMPT = (
     "written. No guesses about feelings, no headings, and do not begin with 'The video shows'."
 )
 
+DEFAULT_SOUND_PROMPT = (
+    "Describe this sound in one paragraph, in the present tense and in the order in which things are heard: "
+    "what makes it, voices, music and noises, their loudness, pitch and place. Plain and exact words. Quote "
+    "what is spoken. No guesses about feelings, no headings, and do not begin with 'The audio'."
+)
+
 
 @dataclass(frozen=True)
 class SceneOptions:
@@ -62,6 +68,7 @@ class CaptionOptions:
         order: sources of a caption, the first that has one wins.
         base_url, model: of the server; `base_url` ends before `/chat/completions`.
         prompt: what the server is asked.
+        sound_prompt: what it is asked about a sound alone, in a mode without video.
         mode: send `images` evenly spread frames, or the clip as an MP4 (`video`).
         images: number of frames in mode `frames`.
         sound: send the clip's sound too, where it has some.
@@ -79,6 +86,7 @@ class CaptionOptions:
     base_url: str = "http://127.0.0.1:8000/v1"
     model: str = ""
     prompt: str = DEFAULT_PROMPT
+    sound_prompt: str = DEFAULT_SOUND_PROMPT
     mode: Literal["frames", "video"] = "frames"
     images: Annotated[int, Ge(1)] = 8
     sound: bool = True
@@ -125,3 +133,43 @@ class MaskOptions:
     coverage: Annotated[float, Gt(0), Le(0.9)] = 0.3
     shapes: Annotated[int, Ge(1)] = 3
     motion: Annotated[float, Ge(0), Le(1)] = 0.4
+
+
+@dataclass(frozen=True)
+class AudioReferenceOptions:
+    """The reference sound of each clip, as long as the clip.
+
+    Attributes:
+        kind: the clip's sound muffled (`lowpass`), with noise (`noise`), or the `reference_audio` of the
+            dataset file (`file`). None: the given file where there is one, else `lowpass`.
+        cutoff_hz: frequency above which `lowpass` fades, by 12 dB an octave.
+        snr_db: level of the sound above that of the noise.
+        seed: with the clip's id, the source of the noise.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    kind: Literal["lowpass", "noise", "file"] | None = None
+    cutoff_hz: Annotated[float, Gt(0)] = 1000.0
+    snr_db: float = 10.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class AudioMaskOptions:
+    """Which stretches of a sound are generated.
+
+    Attributes:
+        kind: drawn from a seed (`spans`), or the `audio_mask` of the dataset file (`file`). None: the given
+            file where there is one, else `spans`.
+        seed: with the clip's id, the source of every number.
+        coverage: share of the clip that is generated.
+        spans: stretches in one mask, at most.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    kind: Literal["spans", "file"] | None = None
+    seed: int = 0
+    coverage: Annotated[float, Gt(0), Le(0.9)] = 0.4
+    spans: Annotated[int, Ge(1)] = 2

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ltx_core.curation.buckets import TIME_TOLERANCE, choose_duration
 from ltx_core.curation.options import DEFAULT_THRESHOLDS, SceneOptions
 from ltx_core.media.container import (
     COMPLETE_SHARE,
@@ -30,8 +31,6 @@ from ltx_core.media.errors import MediaError
 
 DETECTION_WIDTH = 256
 """Frames are reduced to this width for the detectors (PySceneDetect's own default)."""
-TIME_TOLERANCE = 1e-6
-"""Seconds by which a time may miss a frame's by rounding."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,55 @@ def cut_windows(scenes: Sequence[Scene], fps: float, frame_counts: Sequence[int]
     """
     if not frame_counts:
         raise ValueError("no frame counts to cut windows of; give at least one bucket")
+    counts = sorted(set(frame_counts), reverse=True)
     cuts: list[Cut] = []
     for scene in scenes:
-        for cut in _scene_cuts(scene, fps, sorted(set(frame_counts), reverse=True)):
-            cuts.append(Cut(len(cuts) + 1, *cut))
+        found = _scene_cuts(scene, [count / fps for count in counts], once=counts[-1] == 1)
+        if found:
+            cuts += [Cut(len(cuts) + number, *cut) for number, cut in enumerate(found, 1)]
+        else:
+            held = held_frames(scene.duration, fps)
+            cuts.append(_too_short(len(cuts) + 1, scene, f"{held} < {counts[-1]} frames"))
+    return cuts
+
+
+def cut_durations(scenes: Sequence[Scene], durations: Sequence[float]) -> list[Cut]:
+    """Consecutive windows of `durations` seconds, as `cut_windows` cuts them.
+
+    Raises:
+        ValueError: without any duration.
+    """
+    if not durations:
+        raise ValueError("no durations to cut windows of; give at least one")
+    lengths = sorted(set(durations), reverse=True)
+    cuts: list[Cut] = []
+    for scene in scenes:
+        found = _scene_cuts(scene, lengths)
+        cuts += [Cut(len(cuts) + number, *cut) for number, cut in enumerate(found, 1)]
+        if not found:
+            cuts.append(_too_short(len(cuts) + 1, scene, f"{scene.duration:.3f} < {lengths[-1]:g} s"))
+    return cuts
+
+
+def cut_sound(start: float, end: float, rate: int, durations: Sequence[float]) -> list[Cut]:
+    """Consecutive windows of `durations` seconds of a sound from `start` to `end` seconds, the longest first.
+
+    Their range is counted in samples at `rate` per second from time 0 on.
+
+    Raises:
+        ValueError: without any duration.
+    """
+    if not durations:
+        raise ValueError("no durations to cut windows of; give at least one")
+    cuts: list[Cut] = []
+    at = start
+    while (bucket := choose_duration(end - at, durations)) is not None:
+        until = at + bucket.duration
+        cuts.append(Cut(len(cuts) + 1, at, until, round(at * rate), round(until * rate)))
+        at = until
+    if not cuts:
+        whole = Scene(round(start * rate), round(end * rate), start, end)
+        cuts.append(_too_short(1, whole, f"{end - start:.3f} < {min(durations):g} s"))
     return cuts
 
 
@@ -113,24 +157,35 @@ def held_frames(seconds: float, fps: float) -> int:
     return math.floor(seconds * fps + TIME_TOLERANCE)
 
 
-def _scene_cuts(scene: Scene, fps: float, counts: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-    held = held_frames(scene.duration, fps)
-    if held < counts[-1]:
-        reason = f"shorter than every bucket: {held} < {counts[-1]} frames"
-        yield scene.start_s, scene.end_s, scene.start_frame, scene.end_frame, "rejected", reason
-        return
+def _too_short(index: int, scene: Scene, comparison: str) -> Cut:
+    reason = f"shorter than every bucket: {comparison}"
+    span = scene.start_s, scene.end_s, scene.start_frame, scene.end_frame
+    return Cut(index, *span, "rejected", reason)
+
+
+def _scene_cuts(
+    scene: Scene, durations: Sequence[float], once: bool = False
+) -> list[tuple[float, float, int, int]]:
+    """Windows of a scene, none when it is too short.
+
+    Args:
+        scene: where they are cut from.
+        durations: in seconds, the longest first.
+        once: whether the shortest is taken only where no longer one fits.
+    """
     times = scene.frame_times()
+    cuts: list[tuple[float, float, int, int]] = []
     first = 0
     while first < len(times):
         start = times[first]
-        held = held_frames(scene.end_s - start, fps)
-        count = next((count for count in counts if count <= held), None)
-        if count is None or (count == 1 and first > 0):
-            return
-        end = start + count / fps
+        duration = next((d for d in durations if d <= scene.end_s - start + TIME_TOLERANCE), None)
+        if duration is None or (once and duration == durations[-1] and first > 0):
+            return cuts
+        end = start + duration
         last = max(first + 1, bisect_left(times, end - TIME_TOLERANCE))
-        yield start, end, scene.start_frame + first, scene.start_frame + last
+        cuts.append((start, end, scene.start_frame + first, scene.start_frame + last))
         first = last
+    return cuts
 
 
 def _find_cuts(path: Path, index: FrameIndex, options: SceneOptions) -> list[int]:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.container import audio_stream, open_media
+from ltx_core.media.container import COMPLETE_SHARE, audio_stream, open_media
+from ltx_core.media.errors import MediaError
 
 Wave = NDArray[np.float32]
 SILENCE_DBFS = -60.0
@@ -28,6 +29,8 @@ MARGIN = 0.05
 """Seconds on both sides that the resampling filter sees, so that a stretch does not depend on its edges."""
 JITTER = 0.005
 """Seconds by which a block's time stamp may be off before it counts as a gap."""
+ESTIMATED = frozenset({"mp3", "aac"})
+"""Formats whose header does not say how long they are: FFmpeg guesses by the first packets."""
 PITCH_RANGE = (50.0, 2000.0)
 
 
@@ -56,8 +59,53 @@ def read_audio(path: Path | str, start_s: float, duration_s: float, rate: int) -
         steps = math.ceil(MARGIN * unit)
         first = round(start_s * source_rate) - steps * (source_rate // unit)
         length = 2 * steps * (source_rate // unit) + math.ceil(count * source_rate / rate)
-        native = _read_native(container, stream, first, length, source_rate)
+        native, _ = _read_native(container, stream, first, length, source_rate)
     return _convert(native, source_rate, rate, steps * (rate // unit), count)
+
+
+def read_samples(path: Path | str, start_s: float, duration_s: float) -> tuple[Wave, int, float] | None:
+    """Samples `[C, S]` of a stretch at the file's own rate, that rate, and the second at which they end.
+
+    Where the file has no sound there is silence. None without an audio stream.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_media(path) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            return None
+        rate = int(stream.codec_context.sample_rate)
+        count = max(1, round(duration_s * rate))
+        samples, end = _read_native(container, stream, round(start_s * rate), count, rate)
+        return samples, rate, end / rate
+
+
+def sound_span(path: Path | str) -> tuple[float, float]:
+    """Seconds at which a file's sound begins and ends, found by decoding all of it.
+
+    Raises:
+        MediaError: the file cannot be read, has no sound, or ends long before its declared end.
+    """
+    with open_media(path) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            raise MediaError("no audio stream", path)
+        rate = int(stream.codec_context.sample_rate)
+        declared = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        known = container.format.name not in ESTIMATED
+        start, position, count = None, 0, 0
+        for frame in container.decode(stream):
+            if frame.pts is not None:
+                position = round(frame.pts * frame.time_base * rate)
+            start = max(0, position) if start is None else start
+            position += frame.samples
+            count += frame.samples
+    if start is None:
+        raise MediaError("no sound in the audio stream", path)
+    if known and count < COMPLETE_SHARE * declared * rate:
+        raise MediaError(f"truncated: {count / rate:.2f} of {declared:.2f} s", path)
+    return start / rate, position / rate
 
 
 def _convert(native: Wave, source_rate: int, rate: int, skip: int, count: int) -> Wave:
@@ -71,8 +119,11 @@ def _convert(native: Wave, source_rate: int, rate: int, skip: int, count: int) -
     return out
 
 
-def _read_native(container: Any, stream: Any, first: int, length: int, rate: int) -> Wave:
-    """Samples `[C, length]` from sample number `first` (counted from time 0) on, at the file's own rate."""
+def _read_native(container: Any, stream: Any, first: int, length: int, rate: int) -> tuple[Wave, int]:
+    """Samples `[C, length]` from sample number `first` (counted from time 0) on, at the file's own rate.
+
+    With them the number of the sample after the last one that was decoded.
+    """
     channels = int(stream.codec_context.channels)
     out = np.zeros((channels, length), np.float32)
     if first > LEAD_IN * rate:
@@ -89,7 +140,7 @@ def _read_native(container: Any, stream: Any, first: int, length: int, rate: int
         position += samples.shape[1]
         if position - first >= length:
             break
-    return out
+    return out, position or 0
 
 
 def _place(out: Wave, samples: Wave, offset: int) -> None:

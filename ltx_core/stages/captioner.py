@@ -9,6 +9,7 @@ from typing import Any
 
 from ltx_core.curation.answer import NoCaptionError
 from ltx_core.curation.describe import describe
+from ltx_core.curation.describe_sound import describe_sound
 from ltx_core.curation.endpoint import SOUND_RATE, Endpoint
 from ltx_core.curation.options import CaptionOptions
 from ltx_core.media.errors import MediaError
@@ -44,18 +45,19 @@ def written(context: Context, clips: Sequence[Clip]) -> Iterator[Written]:
 
 def _described(context: Context, clip: Clip) -> Written:
     try:
-        frames = context.models.frames(clip)
+        frames = context.models.frames(clip) if clip.has_picture else None
         wave = context.models.sound(clip, SOUND_RATE)
     except MediaError as error:
         return Written(problem=unusable(error))
-    text, facts = describe(frames, clip.fps, wave, SOUND_RATE)
-    return Written(text, facts)
+    if frames is None:
+        return Written(*describe_sound(wave, SOUND_RATE))
+    return Written(*describe(frames, clip.fps, wave, SOUND_RATE))
 
 
 def _asked(context: Context, clips: Sequence[Clip], options: CaptionOptions) -> Iterator[Written]:
     def ask(endpoint: Endpoint, clip: Clip) -> Written:
         try:
-            frames = context.models.frames(clip)
+            frames = context.models.frames(clip) if clip.has_picture else None
             wave = context.models.sound(clip, SOUND_RATE)
             answer = endpoint.caption(frames, clip.fps, wave, SOUND_RATE)
         except MediaError as error:

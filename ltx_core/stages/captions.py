@@ -22,6 +22,11 @@ from ltx_core.store.rows import PendingRow
 LOCAL = {"base_url", "api_key_env", "timeout", "retries", "concurrency", "order"}
 """Caption options that change how a captioner is reached or when it is asked, not what it says."""
 
+OF_SOUND = {"sound_prompt"}
+"""Caption options that matter only in a mode without video."""
+OF_PICTURES = {"prompt", "mode", "images", "sound"}
+"""Caption options that matter only in a mode with video."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -42,7 +47,8 @@ class Captions(Stage):
         options = asdict(context.config.dataset.captions)
         if options["captioner"] == "describe":  # it asks nobody: no option of a server changes what it says
             return {"captioner": "describe"}
-        return {name: value for name, value in options.items() if name not in LOCAL}
+        unasked = OF_SOUND if context.config.training_strategy.video is not None else OF_PICTURES
+        return {name: value for name, value in options.items() if name not in LOCAL | unasked}
 
     def items(self, context: Context) -> list[Item]:
         """A user's caption is keyed by its text, a captioner's by the clip's frames and sound."""
@@ -60,7 +66,7 @@ class Captions(Stage):
                 yield _row(item, wanted.text, wanted.source, {})
             elif not wanted.source:
                 yield rejected(
-                    item, "no caption: none in the dataset file or beside the video, and no captioner"
+                    item, "no caption: none in the dataset file or beside the source, and no captioner"
                 )
             else:
                 answer = next(answers)
@@ -72,7 +78,7 @@ class Captions(Stage):
     def _item(self, context: Context, clip: Clip) -> Item:
         wanted = choose_source(context, clip)
         if wanted.text is None:
-            key = self.key(context, [clip.pixels, wanted.source])
+            key = self.key(context, [clip.content, wanted.source])
         else:
             key = digest([self.name, self.version, wanted.source, clip.clip_id, wanted.text])
         return Item(key, clip.clip_id, clip.name, (clip.row_key,), wanted)

@@ -1,4 +1,4 @@
-"""A clip: an exact range of frames of a source (a virtual cut), and the bucket that it falls into."""
+"""A clip: an exact range of a source (a virtual cut), and the bucket that it falls into."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ltx_core.curation.buckets import Bucket
-from ltx_core.stages.scan import SourceFile
+from ltx_core.curation.buckets import Bucket, DurationBucket
+from ltx_core.stages.scan import SideFile, SourceFile
 from ltx_core.store.keys import digest
 
 
@@ -16,18 +16,18 @@ class Clip:
     """One usable clip.
 
     Attributes:
-        clip_id: digest of source and frame range.
+        clip_id: digest of source and range.
         name: `film.mp4 #3`, for people.
         file: the source file.
         source: content digest of the source's bytes.
         index: 1-based number among the source's cuts.
         count: number of cuts of the source.
-        start, end: frame range in the source, end exclusive.
+        start, end: range in the source, end exclusive: in frames, or in samples of a file without pictures.
         start_s, end_s: the same in seconds of the source.
         fps: frame rate that the clip is resampled to.
-        bucket: size and frame count that it is fitted to.
-        width, height: of the source's frames.
-        has_audio: whether the source has sound.
+        bucket: size and frame count that it is fitted to, or its duration in a mode without video.
+        width, height: of the source's frames; 0 for a file without pictures.
+        has_audio: whether the source has sound, or a sound is given for it.
         row_key: of the `clips` row that holds the cut.
     """
 
@@ -53,12 +53,35 @@ class Clip:
         """Where the source file lies."""
         return self.file.path
 
+    @property
+    def has_picture(self) -> bool:
+        """Whether its frames are used: not in a mode without video."""
+        return not isinstance(self.bucket, DurationBucket)
+
+    @property
+    def given_sound(self) -> SideFile | None:
+        """The file that its sound is taken from instead of the source: the dataset file's `audio`."""
+        return self.file.side.get("audio")
+
     @cached_property
     def pixels(self) -> str:
         """Digest of what decides the clip's frames: cut, frame rate and bucket."""
+        if not self.has_picture:
+            return digest([self.clip_id, self.seconds])
         return digest([self.clip_id, self.fps, str(self.bucket)])
+
+    @cached_property
+    def sound(self) -> str:
+        """Digest of what decides the clip's sound: cut, duration and the given file; no size of frames."""
+        given = self.given_sound
+        return digest([self.clip_id, self.seconds, *([] if given is None else [given.digest])])
+
+    @cached_property
+    def content(self) -> str:
+        """Digest of what decides its frames and its sound."""
+        return self.pixels if self.given_sound is None else digest([self.pixels, self.sound])
 
     @property
     def seconds(self) -> float:
-        """Duration of the frames that are used."""
-        return self.bucket.frames / self.fps
+        """Duration of what is used of it."""
+        return self.bucket.seconds(self.fps)

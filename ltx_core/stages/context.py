@@ -51,7 +51,8 @@ class Context:
         if self.config.imported:
             return []
         dataset = self.config.dataset
-        needed = ("video", "caption") if dataset.captions.captioner == "none" else ("video",)
+        main = ("video",) if self.config.training_strategy.video is not None else ()
+        needed = (*main, "caption") if dataset.captions.captioner == "none" else main
         own = (self.config.workspace, self.config.runs_root)
         return scan(dataset.source, self.config.workspace / "scan.sqlite", needed, own)
 

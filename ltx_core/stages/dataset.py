@@ -28,6 +28,7 @@ from ltx_core.store.rows import PendingRow, Row
 MANIFEST = "dataset.parquet"
 FILLED_BY = {"latents": "latents", "audio_latents": "audio_latents", "reference_latents": "reference_latents"}
 FILLED_BY |= {"video_masks": "mask_latents", TEXT_COLUMN: "text"}
+FILLED_BY |= {"reference_audio_latents": "reference_audio_latents", "audio_masks": "audio_masks"}
 """Column of the dataset -> stage that fills it."""
 
 

@@ -81,8 +81,11 @@ class AudioLatents(Stage):
         return context.info.fingerprint("audio_vae", "audio_processor")
 
     def items(self, context: Context) -> list[Item]:
-        """One per clip."""
-        return clip_items(context, self)
+        """One per clip, keyed by what decides its sound."""
+        return [
+            Item(self.key(context, [clip.sound]), clip.clip_id, clip.name, (clip.row_key,), clip)
+            for clip in all_clips(context)
+        ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Encode each clip's sound; a clip without sound is a rejected row, which the dataset takes up."""
@@ -101,18 +104,18 @@ class AudioLatents(Stage):
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
-            reason = _no_sound(wave, dataset.audio.silent_below)
+            reason = no_sound(wave, dataset.audio.silent_below)
             if reason and dataset.audio.missing != "zeros":
                 yield rejected(item, reason)
                 continue
             if wave is None or reason:
                 wave = np.zeros((2, round(clip.seconds * rate)), np.float32)
             latents = encode_audio(codec, wave, clip.seconds, dataset.latents_dtype)
-            columns = {**clip_columns(clip), "loudness_dbfs": round(float(loudness(wave)), 3)}
+            columns = {"duration": clip.seconds, "loudness_dbfs": round(float(loudness(wave)), 3)}
             yield pending(item, tensors={"latents": latents}, columns=columns)
 
 
-def _no_sound(wave: Any, silent_below: float) -> str:
+def no_sound(wave: Any, silent_below: float) -> str:
     """Why a clip counts as one without sound, or ""."""
     from ltx_core.media.audio import loudness
 

@@ -19,6 +19,7 @@ from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
 from ltx_core.media.audio import read_audio
 from ltx_core.media.decode import frame_times, read_frames
+from ltx_core.media.errors import MediaError
 from ltx_core.media.fit import decode_size, fit
 from ltx_core.media.window import FrameWindow
 from ltx_core.models import ltx2
@@ -108,12 +109,18 @@ class Models:
     def sound(self, clip: Clip, rate: int) -> NDArray[np.float32] | None:
         """A clip's sound `[2, S]` at `rate`, or None where its source has no audio stream.
 
+        A sound that the dataset file gives goes before the source's own; times are those of the source.
+
         Raises:
-            MediaError: when the source cannot be decoded.
+            MediaError: when the source, or the given sound, cannot be decoded.
             LtxError: when it was changed since the scan.
         """
-        wave = read_audio(clip.path, clip.start_s, clip.seconds, rate) if clip.has_audio else None
-        clip.file.check()
+        given = clip.given_sound
+        if given is not None and given.problem:
+            raise MediaError(f"audio: {given.problem}", given.path)
+        path = clip.path if given is None else given.path
+        wave = read_audio(path, clip.start_s, clip.seconds, rate) if clip.has_audio else None
+        (given or clip.file).check()
         return wave
 
     def _get(self, name: str, load: Callable[[], T]) -> T:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ltx_core.stages.audio_masks import AudioMasks
+from ltx_core.stages.audio_references import AudioReferences, ReferenceAudioLatents
 from ltx_core.stages.base import Stage
 from ltx_core.stages.captions import Captions
 from ltx_core.stages.clips import Clips
@@ -24,9 +26,12 @@ STAGES: tuple[Stage, ...] = (
     Text(),
     References(),
     Masks(),
+    AudioReferences(),
+    AudioMasks(),
     Latents(),
     AudioLatents(),
     ReferenceLatents(),
+    ReferenceAudioLatents(),
     MaskLatents(),
     Dataset(),
     Train(),
@@ -43,11 +48,23 @@ REQUIRES: dict[str, tuple[str, ...]] = {
     "text": ("captions",),
     "references": ("clips",),
     "masks": ("clips",),
+    "audio_references": ("clips",),
+    "audio_masks": ("clips",),
     "latents": ("clips",),
     "audio_latents": ("clips",),
     "reference_latents": ("references",),
+    "reference_audio_latents": ("audio_references",),
     "mask_latents": ("masks",),
-    "dataset": ("imported", "text", "latents", "audio_latents", "reference_latents", "mask_latents"),
+    "dataset": (
+        "imported",
+        "text",
+        "latents",
+        "audio_latents",
+        "reference_latents",
+        "reference_audio_latents",
+        "mask_latents",
+        "audio_masks",
+    ),
     "train": ("dataset",),
     "evaluate": ("train",),
     "publish": ("evaluate",),

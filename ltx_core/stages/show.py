@@ -12,6 +12,7 @@ from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples, rejections
 from ltx_core.stages.folder import REPORT, SUMMARY, folder_of
+from ltx_core.stages.imported_dataset import gather_imported
 from ltx_core.stages.sources import repeated_files
 from ltx_core.training.log import read_metrics
 
@@ -82,6 +83,8 @@ def _run(context: Context) -> list[Table]:
 
 
 def _clip(context: Context, what: str) -> list[Table]:
+    if context.config.imported:
+        return _imported(context, what)
     matches = [clip for clip in all_clips(context) if clip.name == what or clip.clip_id.startswith(what)]
     if not matches:
         names = ", ".join(clip.name for clip in all_clips(context)[:5])
@@ -92,8 +95,12 @@ def _clip(context: Context, what: str) -> list[Table]:
     facts = [
         ("id", clip.clip_id),
         ("source", clip.path),
-        ("frames", f"{clip.start} to {clip.end} of the source, {clip.start_s:.3f} s to {clip.end_s:.3f} s"),
-        ("bucket", f"{clip.bucket} at {clip.fps:g} frames per second"),
+        (
+            "frames" if clip.width else "samples",
+            f"{clip.start} to {clip.end} of the source, {clip.start_s:.3f} s to {clip.end_s:.3f} s",
+        ),
+        ("bucket", f"{clip.bucket} at {clip.fps:g} frames per second" if clip.has_picture else clip.bucket),
+        *((column, file.path) for column, file in clip.file.side.items()),
     ]
     rows = []
     for stage in context.registry:
@@ -106,6 +113,25 @@ def _clip(context: Context, what: str) -> list[Table]:
     return [
         _table(clip.name, ("what", "value"), facts),
         _table("rows", ("stage", "status", "content", "made"), rows),
+    ]
+
+
+def _imported(context: Context, what: str) -> list[Table]:
+    samples = gather_imported(context)[0]
+    found = next((one for one, _ in samples if what in (one.name, one.clip_id)), None)
+    if found is None:
+        names = ", ".join(one.name for one, _ in samples[:5])
+        raise LtxError(f"no sample is named {what!r}; samples are named as {names}, …")
+    rows = context.store.lookup("imported", list(found.columns.values()))
+    facts = [("id", found.clip_id), ("split", found.split), ("of the film", found.source)]
+    facts += [("bucket", found.bucket), ("text", _short(found.caption))]
+    columns = []
+    for column, key in found.columns.items():
+        tensors = ", ".join(f"{t.name} {list(t.shape)} {t.dtype}" for t in rows[key].tensors)
+        columns.append((column, tensors, rows[key].created_at))
+    return [
+        _table(found.name, ("what", "value"), facts),
+        _table("columns", ("column", "content", "made"), columns),
     ]
 
 

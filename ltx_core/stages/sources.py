@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.context import Context
@@ -16,6 +16,10 @@ class Sources(Stage):
     """One row per distinct content; a file's path is no part of it."""
 
     name: ClassVar[str] = "sources"
+
+    def section(self, context: Context) -> dict[str, Any]:
+        """Whether sound alone is a source: in a mode without video."""
+        return {} if context.config.training_strategy.video is not None else {"sound": True}
 
     def items(self, context: Context) -> list[Item]:
         """Files of equal bytes are one source."""
@@ -29,6 +33,7 @@ class Sources(Stage):
         from ltx_core.media.errors import MediaError
         from ltx_core.media.probe import probe
 
+        kinds = ("video",) if context.config.training_strategy.video is not None else ("video", "audio")
         for item in items:
             source: SourceFile = item.payload
             if source.problem:
@@ -39,8 +44,8 @@ class Sources(Stage):
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
-            if info.kind != "video":
-                yield rejected(item, f"{info.kind}, not a video")
+            if info.kind not in kinds:
+                yield rejected(item, f"{info.kind}, not a {' or '.join(kinds)}")
             else:
                 facts = asdict(info)
                 yield pending(item, columns=facts, content={"bytes": source.digest, **facts})
