@@ -16,6 +16,8 @@ Mask = NDArray[np.float32]
 STROKE_WIDTH = (0.08, 0.2)
 """Width of a stroke as a share of the picture's shorter side."""
 MAX_STROKES = 64
+ROUNDING = 1e-5
+"""How far from 0 or 1 the mean of a cell may be and still be meant as 0 or 1."""
 
 
 def make_mask(clip_id: str, frames: int, height: int, width: int, options: MaskOptions) -> Mask:
@@ -96,14 +98,16 @@ def mask_frames(mask: Mask) -> NDArray[np.uint8]:
 
 def frames_mask(frames: NDArray[np.uint8], binary: bool = True) -> Mask:
     """A mask `[F, H, W]` from the frames of a mask video; `binary` undoes the loss of its encoding."""
-    grey = frames.astype(np.float32).mean(axis=3) / 255
+    grey = frames.mean(axis=3, dtype=np.float32) / 255
     return np.asarray(grey > 0.5 if binary else grey, np.float32)
 
 
 def latent_mask(mask: Mask, scale: VideoScale, threshold: float | None = None) -> Mask:
     """The mean of a mask `[F, H, W]` over the pixels and frames of each latent: `[f, h, w]` float32.
 
-    Frame 0 is the first latent by itself, then `scale.time` frames each (the causal rule).
+    Frame 0 is the first latent by itself, then `scale.time` frames each (the causal rule). A cell that is
+    kept wholly is exactly 1, one that is generated wholly exactly 0: resizing leaves rounding errors, and
+    what is held in the least bears no loss.
 
     Args:
         mask: values in [0, 1], at the target's size.
@@ -125,5 +129,6 @@ def latent_mask(mask: Mask, scale: VideoScale, threshold: float | None = None) -
     )
     planes = cells.mean(axis=(2, 4))
     later = planes[1:].reshape(count - 1, scale.time, *planes.shape[1:]).mean(axis=1)
-    mean = np.concatenate([planes[:1], later])
-    return (mean if threshold is None else mean >= threshold).astype(np.float32)
+    mean = np.clip(np.concatenate([planes[:1], later]), 0, 1)
+    mean = np.where(np.abs(mean - np.round(mean)) < ROUNDING, np.round(mean), mean)
+    return np.asarray(mean if threshold is None else mean >= threshold, np.float32)
