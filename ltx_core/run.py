@@ -52,7 +52,8 @@ class Pipeline:
         needed = {until}
         for name in reversed(list(self.registry)):
             if name in needed:
-                needed |= {found for found in REQUIRES[name] if name != "dataset" or found in wanted}
+                whole = name != "dataset" and not self.config.imported
+                needed |= {found for found in REQUIRES[name] if whole or found in wanted}
         return [name for name in self.registry if name in needed]
 
     def refuse(self) -> list[str]:

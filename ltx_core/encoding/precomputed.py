@@ -129,8 +129,7 @@ def _audio(data: Any, shapes: Shapes) -> Prepared:
     if steps == 0 or stated not in (None, steps):
         raise MediaError(f"says {stated} time steps and holds {steps}")
     seconds = steps / shapes.audio_rate
-    columns = {"bucket": f"{seconds:g} s", "duration": _positive(facts, "duration") or seconds}
-    return Prepared({"latents": _own(latents)}, columns)
+    return Prepared({"latents": _own(latents)}, {"bucket": f"{seconds:g}s", "duration": seconds})
 
 
 def _text(data: Any, shapes: Shapes) -> Prepared:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from ltx_core.config.roles import MODALITIES
-from ltx_core.curation.buckets import Bucket
+from ltx_core.curation.buckets import Bucket, DurationBucket
 from ltx_core.errors import ConfigError
 from ltx_core.geometry.units import audio_steps, video_grid
 from ltx_core.models.headers import lora_parameter_count, parameter_count, transformer_parameter_count
@@ -24,6 +24,7 @@ from ltx_core.stages.base import NotReadyError, StagePlan
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.folder import is_full, lineage_of, run_folder
+from ltx_core.stages.imported_dataset import imported_buckets
 from ltx_core.stages.modalities import needed_modalities
 from ltx_core.stages.report import base_fingerprint
 from ltx_core.stages.timing import seconds_per_row
@@ -111,7 +112,7 @@ def estimate(context: Context, plans: Sequence[StagePlan]) -> Estimate:
         unknown=tuple(plan.stage for plan in plans if plan.seconds is None),
         memory=tuple(_memory(context, trained)),
         trained_parameters=trained,
-        tokens=tuple(_tokens(context, bucket) for bucket in context.config.dataset.buckets),
+        tokens=tuple(_tokens(context, bucket) for bucket in _buckets(context)),
         store_bytes=_store_bytes(context, plans),
         checkpoint_bytes=_checkpoint_bytes(context, trained) if training else 0,
     )
@@ -138,6 +139,8 @@ def missing_rows(context: Context, plan: StagePlan) -> int | None:
 def _clips(context: Context) -> list[Bucket] | None:
     """The bucket of every clip, or None before the films are cut."""
     try:
+        if context.config.imported:
+            return imported_buckets(context)
         return [clip.bucket for clip in all_clips(context)]
     except NotReadyError:
         return None
@@ -154,7 +157,7 @@ def _training_seconds(context: Context, plan: StagePlan) -> float | None:
     per_token: float = median(row["seconds"] / max(1, row["tokens"]) for row in rows)
     options = config.optimization
     samples = options.batch_size * options.gradient_accumulation_steps
-    buckets = _clips(context) or config.dataset.buckets
+    buckets = _clips(context) or _buckets(context)
     tokens = samples * fmean(_tokens(context, bucket).all for bucket in buckets)
     return float((options.steps - _done(own)) * per_token * tokens)
 
@@ -183,24 +186,36 @@ def _done(run: Path | None) -> int:
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 
+def _buckets(context: Context) -> Sequence[Bucket]:
+    """The configured buckets: durations in a mode without video; those of imported data, once it is."""
+    dataset = context.config.dataset
+    if context.config.imported and (found := _clips(context)):
+        return sorted(set(found))
+    if context.config.training_strategy.video is None:
+        return [DurationBucket.of(seconds) for seconds in dataset.durations]
+    return dataset.buckets
+
+
 def _tokens(context: Context, bucket: Bucket) -> Tokens:
     config, info = context.config, context.info
     strategy = config.training_strategy
-    try:
-        grid = video_grid(bucket.width, bucket.height, bucket.frames, config.dataset.fps, info.video_scale)
-    except ValueError as error:
-        raise ConfigError(f"dataset.buckets {bucket}: {error}") from error
-    sound = 0
+    picture = sound = 0
+    if strategy.video is not None:
+        size = bucket.width, bucket.height, bucket.frames
+        try:
+            picture = video_grid(*size, config.dataset.fps, info.video_scale).tokens
+        except ValueError as error:
+            raise ConfigError(f"dataset.buckets {bucket}: {error}") from error
     if strategy.audio is not None and info.audio_scale is not None:
-        sound = audio_steps(bucket.frames / config.dataset.fps, info.audio_scale)
-    sizes = {"video": grid.tokens, "audio": sound}
+        sound = audio_steps(bucket.seconds(config.dataset.fps), info.audio_scale)
+    sizes = {"video": picture, "audio": sound}
     attached = sum(
         sizes[modality]
         for modality, stream in strategy.streams.items()
         for condition in stream.conditions
         if condition.attaches
     )
-    return Tokens(str(bucket), grid.tokens if strategy.video is not None else 0, sound, attached)
+    return Tokens(str(bucket), picture, sound, attached)
 
 
 def _memory(context: Context, trained: int) -> list[tuple[str, int]]:
@@ -239,12 +254,13 @@ def _row_bytes(context: Context, stage: str) -> int:
     """Bytes of one row's tensors and files: as computed from its shape, else the average of stored rows."""
     info, dataset = context.info, context.config.dataset
     width = PRECISION_BYTES[dataset.latents_dtype]
-    tokens = [_tokens(context, bucket) for bucket in _clips(context) or dataset.buckets]
+    tokens = [_tokens(context, bucket) for bucket in _clips(context) or _buckets(context)]
     video, audio = fmean(found.video for found in tokens), fmean(found.audio for found in tokens)
     exact = {
         "latents": video * info.video_channels * width,
         "reference_latents": video * info.video_channels * width,
         "audio_latents": audio * info.audio_channels * info.audio_bins * width,
+        "reference_audio_latents": audio * info.audio_channels * info.audio_bins * width,
         "mask_latents": video * 4,
     }
     if stage in exact:

@@ -1,7 +1,7 @@
 """imported: data prepared by the public trainer, as rows of the store; no medium is read, no model loaded.
 
-One row per distinct content of a column's file: files of equal bytes (one caption for many clips) are one
-row, and their folder may be gone afterwards. A sample that lacks a file has a rejected row for it.
+A row is keyed by its file's bytes, so files of equal bytes are one row, and their folder may be gone
+afterwards. A sample that lacks a file has a rejected row for it.
 """
 
 from __future__ import annotations

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ltx_core.conditions.reference import spatial_factor, temporal_factor
-from ltx_core.config.imported import keeps_silence, mode_columns
+from ltx_core.conditions.span import Span
+from ltx_core.config.imported import SUFFIX, keeps_silence, mode_columns
 from ltx_core.config.root import TEXT_COLUMN
+from ltx_core.curation.buckets import Bucket, DurationBucket
 from ltx_core.curation.split import split_by_source
 from ltx_core.errors import LtxError
 from ltx_core.geometry.grid import VideoGrid
@@ -36,7 +38,7 @@ def _gathered(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], Re
     usable: dict[str, Columns] = {}
     refused: Refused = []
     for name, columns in by_sample.items():
-        reason = _problem(context, columns, reasons.get(name, {}))
+        reason = reasons.get(name) or _problem(context, columns)
         if reason:
             refused.append((name, reason))
         else:
@@ -46,40 +48,50 @@ def _gathered(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], Re
     splits = split_by_source(clips, holdout.fraction, holdout.seed)
     return [
         (
-            _sample(context, name, columns, splits[sample_id(name)], reasons.get(name, {})),
+            _sample(context, name, columns, splits[sample_id(name)]),
             {column: row.content_digest for column, row in columns.items()},
         )
         for name, columns in usable.items()
     ], refused
 
 
-def _rows(context: Context) -> tuple[dict[str, Columns], dict[str, dict[str, str]]]:
-    """The usable rows of every sample by column, and why others cannot be used."""
+def imported_buckets(context: Context) -> list[Bucket]:
+    """The bucket of every sample; raises NotReadyError when rows are missing."""
+    return [
+        DurationBucket.of(sample.duration)
+        if context.config.training_strategy.video is None
+        else Bucket.parse(sample.bucket)
+        for sample, _ in gather_imported(context)[0]
+    ]
+
+
+def _rows(context: Context) -> tuple[dict[str, Columns], dict[str, str]]:
+    """The usable rows of every sample by column, and why some samples cannot be used."""
     rows = {item.key: row for item, row in context.results("imported")}
     usable: dict[str, Columns] = {}
-    reasons: dict[str, dict[str, str]] = {}
+    reasons: dict[str, str] = {}
     for entry in entries(context):
         row, columns = rows[entry.key], usable.setdefault(entry.sample, {})
         if row.ok:
             columns[entry.column] = row
-        else:
-            reasons.setdefault(entry.sample, {})[entry.column] = row.reason
+        elif entry.file is not None or entry.column != _optional(context):
+            reasons.setdefault(entry.sample, f"{entry.column}: {row.reason}")
     return usable, reasons
 
 
-def _problem(context: Context, columns: Columns, reasons: Mapping[str, str]) -> str:
-    """Why a sample cannot be used, or ""."""
-    optional = _optional(context)
-    for column, reason in reasons.items():
-        if column != optional:
-            return f"{column}: {reason}"
-    strategy = context.config.training_strategy
-    for modality, stream in strategy.streams.items():
+def _problem(context: Context, columns: Columns) -> str:
+    """Why the columns of a sample do not belong together, or ""."""
+    for modality, stream in context.config.training_strategy.streams.items():
         target = columns.get(stream.latents_dir)
         for condition in stream.conditions if target is not None else ():
+            assert target is not None
+            if isinstance(condition, Span) and condition.temporal_boundary >= _shape(target)[1]:
+                return (
+                    f"{condition.type} of {condition.temporal_boundary} leaves nothing to generate: "
+                    f"the bucket {target.columns['bucket']} has {_shape(target)[1]} latent frames or steps"
+                )
             for column in condition.columns:
-                reason = _misfit(context, modality, target, columns[column])
-                if reason:
+                if reason := _misfit(context, modality, target, columns[column]):
                     return f"{column}: {reason}"
     return ""
 
@@ -90,9 +102,8 @@ def _optional(context: Context) -> str:
     return audio.latents_dir if audio is not None and keeps_silence(context.config) else ""
 
 
-def _misfit(context: Context, modality: str, target: Row | None, row: Row) -> str:
+def _misfit(context: Context, modality: str, target: Row, row: Row) -> str:
     """Why a condition's content does not fit its target, or ""."""
-    assert target is not None
     grid, own = list(_shape(target)[1:]), list(_shape(row))
     if row.columns["kind"].endswith("mask"):
         grid = grid[:1] if modality == "audio" else grid  # bins are no tokens
@@ -113,9 +124,7 @@ def _grid(context: Context, sizes: Sequence[int]) -> VideoGrid:
     return VideoGrid(frames, height, width, context.info.video_scale)
 
 
-def _sample(
-    context: Context, name: str, columns: Columns, split: Split, reasons: Mapping[str, str]
-) -> Sample:
+def _sample(context: Context, name: str, columns: Columns, split: Split) -> Sample:
     strategy = context.config.training_strategy
     audio = None if strategy.audio is None else strategy.audio.latents_dir
     facts: dict[str, Any] = dict(columns[next(iter(mode_columns(strategy)))].columns)
@@ -132,7 +141,7 @@ def _sample(
         caption,
         "imported",
         audio in columns,
-        reasons.get(audio, "") if audio is not None else "",
+        "" if audio is None or audio in columns else f"there is no {audio}/{name}{SUFFIX}",
         {column: row.row_key for column, row in columns.items()},
         form=_form(context, columns),
     )

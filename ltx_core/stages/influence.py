@@ -190,7 +190,9 @@ class Influence:
 
     def _request(self, clip: Sample, seed: int) -> Request:
         batch = self.rows.reader()([clip.clip_id])
-        return Request(clip.clip_id, clip.caption, seed, batch, seconds=clip.duration)
+        return Request(
+            clip.clip_id, clip.caption, seed, batch, seconds=clip.duration, clip_id=clip.clip_id
+        )
 
     def _generate(self, trial: Trial, variant: str, plain: Sequence[Request]) -> list[Generated]:
         lever = trial.lever

@@ -10,7 +10,7 @@ from ltx_core.errors import LtxError
 from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
-from ltx_core.stages.dataset import load_samples, rejections
+from ltx_core.stages.dataset import gather, load_samples, rejections
 from ltx_core.stages.folder import REPORT, SUMMARY, folder_of
 from ltx_core.stages.imported_dataset import gather_imported
 from ltx_core.stages.sources import repeated_files
@@ -53,6 +53,7 @@ def _dataset(context: Context) -> list[Table]:
         )
         for s in samples
     ]
+    aside = [*rejections(context), *gather(context)[1], *repeated_files(context)]
     return [
         _table(
             f"dataset {row.content_digest[:12]}",
@@ -60,7 +61,7 @@ def _dataset(context: Context) -> list[Table]:
             [(*key, n) for key, n in sorted(counts.items())],
         ),
         _table("clips", ("clip", "split", "bucket", "caption from", "sound", "caption"), clips),
-        _table("set aside", ("what", "reason"), [*rejections(context), *repeated_files(context)]),
+        _table("set aside", ("what", "reason"), aside),
     ]
 
 
@@ -109,7 +110,8 @@ def _clip(context: Context, what: str) -> list[Table]:
                 files = ", ".join(str(context.store.folder(stage) / file.path) for file in row.files)
                 tensors = ", ".join(f"{t.name} {list(t.shape)} {t.dtype}" for t in row.tensors)
                 text = _short(str(row.columns.get("caption") or row.reason))
-                rows.append((stage, row.status, tensors or files or text, row.created_at))
+                content = "; ".join(part for part in (tensors, files) if part) or text
+                rows.append((stage, row.status, content, row.created_at))
     return [
         _table(clip.name, ("what", "value"), facts),
         _table("rows", ("stage", "status", "content", "made"), rows),
