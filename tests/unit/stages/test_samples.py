@@ -150,6 +150,24 @@ def test_a_crop_holds_its_region_in_every_frame(base, folder, fitting):
         request(base, {**stated, "spatial_region": [0, 0, 15, 64]})
 
 
+def test_a_mask_holds_what_is_white_softly_at_its_edges(base, folder):
+    picture = np.zeros((64, 64), np.uint8)
+    picture[:, :24] = 255
+    Image.fromarray(picture).save(folder / "half.png")
+    picture[:] = 255
+    Image.fromarray(picture).save(folder / "white.png")
+    stated = {"type": "mask", "video": folder / "clip.mp4", "mask": folder / "half.png"}
+    video = tracks(base, request(base, stated))["video"]
+    held = video.hold[0].reshape(3, 4, 4)
+    assert torch.equal(held, torch.tensor([1, 0.5, 0, 0]).expand(3, 4, 4))
+    whole = tokens_of(latents_of(base, folder / "clip.mp4", 9))
+    where = video.hold[0] > 0
+    torch.testing.assert_close(video.clean[0][where], whole[where], rtol=0.01, atol=0.02)
+    assert not video.clean[0][~where].any()
+    with pytest.raises(ConfigError, match="keep all of the video"):
+        request(base, {**stated, "mask": folder / "white.png"})
+
+
 @pytest.mark.parametrize(
     ("space", "time", "shape"), [(1, 1, (3, 4, 4)), (2, 2, (2, 2, 2)), (4, 1, (3, 1, 1))]
 )
