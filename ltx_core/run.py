@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltx_core.config.preflight import refuse
+from ltx_core.config.roles import strategy_of
 from ltx_core.config.root import Config
 from ltx_core.config.wishes import Wish
 from ltx_core.errors import ConfigError, LtxError
@@ -227,7 +228,7 @@ def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
         LtxError: when the config's training has not been run, or a wish cannot be met.
     """
     from ltx_core.stages.folder import folder_of, product_of
-    from ltx_core.stages.grid import make_grid, metadata_of, product_at, strategy_of
+    from ltx_core.stages.grid import make_grid, metadata_of, product_at
 
     wish = wish or Wish()
     if wish.lora is not None:

@@ -17,6 +17,14 @@ Wanted = Mapping[Modality, bool | None]
 """`validation.generate_video` and `.generate_audio`: None follows the mode."""
 
 
+def strategy_of(metadata: Mapping[str, str]) -> Strategy | None:
+    """The mode that a LoRA was trained in, from its metadata; None where it does not state it."""
+    try:
+        return Strategy.model_validate_json(metadata.get("training_strategy", ""))
+    except ValueError:
+        return None
+
+
 def wanted_modalities(validation: ValidationSection) -> Wanted:
     """What the config says of the modalities of samples."""
     return {"video": validation.generate_video, "audio": validation.generate_audio}

@@ -19,7 +19,6 @@ from ltx_core.media.sheet import Strip, contact_sheet
 from ltx_core.models.headers import file_metadata
 from ltx_core.models.lora_strength import set_strength
 from ltx_core.models.velocity import Velocity
-from ltx_core.modes import Strategy
 from ltx_core.stages.batches import Contexts, Rows, open_contexts
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
@@ -48,14 +47,6 @@ class Cell:
     def label(self) -> str:
         """What stands above it in the picture."""
         return f"strength {self.strength:g}, seed {self.request.seed}: {self.request.prompt}"
-
-
-def strategy_of(metadata: Mapping[str, str]) -> Strategy | None:
-    """The mode that a LoRA was trained in, from its metadata; None where it does not state it."""
-    try:
-        return Strategy.model_validate_json(metadata.get("training_strategy", ""))
-    except ValueError:
-        return None
 
 
 def product_at(path: Path) -> Path:

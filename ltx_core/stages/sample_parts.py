@@ -8,16 +8,18 @@ training clip.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ltx_core.conditions import FirstFrame, Mask, Prefix, Reference, SpatialCrop, Suffix
+from ltx_core.conditions import Condition, FirstFrame, Mask, Prefix, Reference, SpatialCrop, Suffix
 from ltx_core.config import samples as files
+from ltx_core.config.roles import strategy_of
 from ltx_core.config.samples import FACTORS, FileCondition
+from ltx_core.modes import Strategy
 from ltx_core.stages.sample_media import Frames, SoundFile, frame_count, read_fitted, read_last
 from ltx_core.stages.sample_target import Part, Target
 
@@ -203,17 +205,22 @@ def _leave_some(target: Target, stated: files.PrefixFile | files.SuffixFile, hel
 
 
 def _check_factor(target: Target, stated: files.ReferenceFile, name: str, metadata: str) -> None:
-    """Refuse a reference that is scaled otherwise than the LoRA's were."""
-    if target.trained is None:
-        return
-    known = [int(number) for number in re.findall(r"\d+", target.trained.get(metadata, "1"))]
+    """Refuse a reference that is scaled otherwise than the LoRA's were; one without any knows no scale."""
+    trained = target.trained or {}
+    strategy = strategy_of(trained)
+    used = strategy is not None and any(c.type == "reference" for c in _conditions(strategy))
+    known = [int(number) for number in re.findall(r"\d+", trained.get(metadata, "1" if used else ""))]
     found = getattr(stated, name)
-    if found not in known:
+    if known and found not in known:
         raise target.refuse(
             stated,
             f"{name} is {found}, but the LoRA was trained with {metadata} {', '.join(map(str, known))}; "
             f"set {name}: {known[0]}",
         )
+
+
+def _conditions(strategy: Strategy) -> Sequence[Condition]:
+    return () if strategy.video is None else strategy.video.conditions
 
 
 def _reference_dims(
