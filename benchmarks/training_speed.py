@@ -11,11 +11,10 @@ from typing import Any
 from benchmarks.measure import Result
 from benchmarks.stage_speeds import open_demo
 from ltx_core.assemble import assemble
-from ltx_core.models.lora import add_lora
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.batches import Rows, open_contexts, scales
 from ltx_core.stages.dataset import load_samples
-from ltx_core.stages.network import open_velocity
+from ltx_core.stages.network import open_training
 from ltx_core.stages.train import make_plan
 from ltx_core.training.device import make_accelerator
 from ltx_core.training.loop import train
@@ -83,8 +82,7 @@ def training_speed(workspace: Path, steps: int) -> list[Result]:
     context, config = pipeline.context, pipeline.config
     _, samples = load_samples(context)
     accelerator = make_accelerator(config.acceleration)
-    rows, velocity = Rows(context, samples), open_velocity(context)
-    add_lora(velocity.model, config.lora, config.seed)
+    rows, velocity = Rows(context, samples), open_training(context)
     bare = _Bare(velocity, config.optimization)
     plan = make_plan(
         context, workspace / "bench-run", "bench", {s.clip_id: s.shape for s in samples if s.split == "train"}
@@ -95,7 +93,7 @@ def training_speed(workspace: Path, steps: int) -> list[Result]:
         assemble=lambda batch, coins: assemble(config.training_strategy, batch, scales(context), coins),
         contexts=open_contexts(context, rows),
         predict=bare.predict,
-        export=lambda path, step: path.write_bytes(b""),
+        export=lambda folder, step: None,
     )
     train(plan, parts, accelerator, report=bare.after)
     name = f"training step, batch {config.optimization.batch_size}, video and audio"
