@@ -20,14 +20,14 @@ from ltx_core.curation.options import AudioMaskOptions
 from ltx_core.curation.sidecar import decode_text
 from ltx_core.geometry.grid import AudioScale
 from ltx_core.geometry.units import audio_steps
-from ltx_core.media.audio import read_samples
+from ltx_core.media.audio import read_samples, time_origin
 from ltx_core.media.errors import MediaError, MediaGoneError
 
 Values = NDArray[np.float32]
 SPAN_RATE = 1000
 """Values per second of a mask that is stated in spans; those at the edge of one are soft."""
-FULL = 32767 / 32768
-"""What a file of 16 bits holds at full scale, which is meant as 1."""
+NEAR = 1 / 256
+"""How far from 0 or 1 a value of a sound file is meant as that: 16 bits end below 1, lossy files blur."""
 AS_LONG = 0.05
 """Seconds by which a mask may end before its clip; its last value goes on."""
 JSON_FORM = '{"generate": [[start, end], ...]} in seconds'
@@ -87,10 +87,11 @@ def read_audio_mask(path: Path, seconds: float, start_s: float = 0.0) -> AudioMa
     if path.suffix.lower() == ".json":
         spans = [(start - start_s, end - start_s) for start, end in _read_spans(path)]
         return spans_mask(spans, seconds)
-    found = read_samples(path, start_s, seconds)
+    origin = time_origin(path)
+    found = read_samples(path, origin + start_s, seconds)
     if found is None:
         raise MediaError("a mask over time is a sound or a JSON file; this one has no audio stream", path)
-    wave, rate, end_s = found
+    wave, rate, end_s = found[0], found[1], found[2] - origin
     if end_s < start_s + seconds - AS_LONG:
         raise MediaError(
             f"the mask ends at {max(0.0, end_s):.2f} s, its sound at {start_s + seconds:.2f} s; "
@@ -102,7 +103,8 @@ def read_audio_mask(path: Path, seconds: float, start_s: float = 0.0) -> AudioMa
     values[held:] = values[held - 1]
     if values.max() > 1 + 1e-3:
         raise MediaError(f"the mask goes up to {values.max():.2f}; its values lie in [0, 1]", path)
-    return AudioMask(np.where(values >= FULL - 1e-6, 1, values).astype(np.float32), rate)
+    values = np.where(values > 1 - NEAR, 1, np.where(values < NEAR, 0, values))
+    return AudioMask(values.astype(np.float32), rate)
 
 
 def latent_audio_mask(

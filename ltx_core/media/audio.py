@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.container import COMPLETE_SHARE, audio_stream, open_media
+from ltx_core.media.container import COMPLETE_SHARE, audio_stream, open_media, video_stream
 from ltx_core.media.errors import MediaError
 
 Wave = NDArray[np.float32]
@@ -79,6 +79,21 @@ def read_samples(path: Path | str, start_s: float, duration_s: float) -> tuple[W
         count = max(1, round(duration_s * rate))
         samples, end = _read_native(container, stream, round(start_s * rate), count, rate)
         return samples, rate, end / rate
+
+
+def time_origin(path: Path | str) -> float:
+    """Where a file's time begins: 0, or the first sample of a file of sound alone.
+
+    An MP3 begins late by its encoder's delay; beside another file its first sample is what counts.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_media(path) as container:
+        stream = audio_stream(container)
+        if stream is None or video_stream(container) is not None or stream.start_time is None:
+            return 0.0
+        return max(0.0, float(stream.start_time * stream.time_base))
 
 
 def sound_span(path: Path | str) -> tuple[float, float]:

@@ -72,7 +72,9 @@ class AudioMasks(Stage):
             threshold = context.config.dataset.mask_threshold
             latent = latent_audio_mask(mask, clip.seconds, _scale(context), threshold)
             if latent.min() > 0:
-                yield rejected(item, f"{GIVEN} keeps the whole clip: nothing is left to generate")
+                step = 1 / _scale(context).latents_per_second
+                reason = f"{GIVEN} generates no whole latent step of {step:g} s of the clip"
+                yield rejected(item, f"{reason}: nothing is left to learn")
                 continue
             yield pending(
                 item,
@@ -100,7 +102,7 @@ class AudioMasks(Stage):
         if given.problem:
             raise MediaError(f"{GIVEN}: {given.problem}", given.path)
         try:
-            mask = read_audio_mask(given.path, clip.seconds, clip.start_s)
+            mask = read_audio_mask(given.path, clip.seconds, clip.time)
         except MediaError as error:
             raise type(error)(f"{GIVEN}: {error.reason}", given.path) from error
         given.check()

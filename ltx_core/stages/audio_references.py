@@ -176,7 +176,7 @@ def _given(context: Context, clip: Clip) -> NDArray[np.float32]:
     Raises:
         MediaError: when there is none, or it ends before the clip.
     """
-    from ltx_core.media.audio import read_audio
+    from ltx_core.media.audio import read_audio, time_origin
     from ltx_core.media.errors import MediaError
     from ltx_core.media.probe import probe
 
@@ -186,11 +186,11 @@ def _given(context: Context, clip: Clip) -> NDArray[np.float32]:
     if given.problem:
         raise MediaError(f"{GIVEN}: {given.problem}", given.path)
     seconds = probe(given.path).duration
-    wave = read_audio(given.path, clip.start_s, clip.seconds, _rate(context))
+    wave = read_audio(given.path, time_origin(given.path) + clip.time, clip.seconds, _rate(context))
     given.check()
     if wave is None:
         raise MediaError(f"{GIVEN}: no audio stream", given.path)
-    end = clip.start_s + clip.seconds
+    end = clip.time + clip.seconds
     if seconds < end - AS_LONG:
         raise MediaError(
             f"{GIVEN} ends at {seconds:.2f} s, the clip at {end:.2f} s: a reference is as long as its target",

@@ -29,6 +29,7 @@ class Clip:
         width, height: of the source's frames; 0 for a file without pictures.
         has_audio: whether the source has sound, or a sound is given for it.
         row_key: of the `clips` row that holds the cut.
+        origin: where the source's time begins, in seconds of the source (see `media.audio.time_origin`).
     """
 
     clip_id: str
@@ -47,11 +48,17 @@ class Clip:
     height: int
     has_audio: bool
     row_key: str
+    origin: float = 0.0
 
     @property
     def path(self) -> Path:
         """Where the source file lies."""
         return self.file.path
+
+    @property
+    def time(self) -> float:
+        """Seconds from the source's beginning to the clip: where it lies in the files beside the source."""
+        return self.start_s - self.origin
 
     @property
     def has_picture(self) -> bool:

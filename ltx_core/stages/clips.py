@@ -136,6 +136,7 @@ def _source_clips(
                 *size,
                 bool(facts.columns["has_audio"]) or "audio" in item.payload.side,
                 row.row_key,
+                facts.columns["audio_start"] if facts.columns["kind"] == "audio" else 0.0,
             )
         )
     return good, bad

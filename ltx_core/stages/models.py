@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
-from ltx_core.media.audio import read_audio
+from ltx_core.media.audio import read_audio, time_origin
 from ltx_core.media.decode import frame_times, read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.fit import decode_size, fit
@@ -118,8 +118,10 @@ class Models:
         given = clip.given_sound
         if given is not None and given.problem:
             raise MediaError(f"audio: {given.problem}", given.path)
-        path = clip.path if given is None else given.path
-        wave = read_audio(path, clip.start_s, clip.seconds, rate) if clip.has_audio else None
+        path, start = clip.path, clip.start_s
+        if given is not None:
+            path, start = given.path, time_origin(given.path) + clip.time
+        wave = read_audio(path, start, clip.seconds, rate) if clip.has_audio else None
         (given or clip.file).check()
         return wave
 
