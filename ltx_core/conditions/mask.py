@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ltx_core.conditions.base import Condition, Grid
 from ltx_core.errors import LtxError
@@ -18,7 +20,7 @@ class Mask(Condition):
     summary: ClassVar[str] = "holds by a stored mask in [0, 1]"
 
     type: Literal["mask"] = "mask"
-    mask_dir: str
+    mask_dir: Annotated[str, Field(examples=["video_masks"])]
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from ltx_core.conditions.base import Condition, Grid, Modality
 from ltx_core.geometry.grid import VideoGrid
@@ -23,7 +23,7 @@ class SpatialCrop(Condition):
     summary: ClassVar[str] = "holds the tokens that a rectangle covers wholly, in every frame"
 
     type: Literal["spatial_crop"] = "spatial_crop"
-    spatial_region: Region
+    spatial_region: Annotated[Region, Field(examples=[(0, 0, 288, 576)])]
 
     @field_validator("spatial_region")
     @classmethod

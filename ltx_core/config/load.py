@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ltx_core.config.explain import explain
 from ltx_core.config.migrate import deprecation, migrate
 from ltx_core.config.root import Config
 from ltx_core.config.samples import FILE_CONDITIONS
@@ -81,7 +82,7 @@ def build(raw: Mapping[str, Any], base_dir: Path, origin: str) -> Config:
     try:
         config = Config.model_validate(_absolute(today, base_dir))
     except ValidationError as error:
-        lines = [_explain(dict(item)) for item in error.errors()]
+        lines = [explain(dict(item)) for item in error.errors()]
         lines += [f"(read from the older form {change})" for change in changes]
         raise ConfigError(f"{origin}: {error.error_count()} error(s)\n  " + "\n  ".join(lines)) from None
     if changes:
@@ -101,7 +102,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"config {path} does not exist (looked in {path.absolute().parent}); "
+            f"config {path} does not exist (looked in {path.absolute().parent}); {_neighbour(path)}"
             "`ltx init FOLDER MODEL` writes one"
         ) from None
     except IsADirectoryError:
@@ -118,6 +119,12 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if parent is None:
         return raw
     return _merge(_read(path.parent / str(parent), (*seen, path.resolve())), raw)
+
+
+def _neighbour(path: Path) -> str:
+    names = [found.name for found in path.absolute().parent.glob("*.yaml")]
+    close = difflib.get_close_matches(path.name, names, 1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,26 +203,3 @@ def _file_conditions(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _resolve(text: str, base_dir: Path) -> Path:
     return Path(os.path.normpath(base_dir.absolute() / Path(os.path.expandvars(text)).expanduser()))
-
-
-def _explain(item: Mapping[str, Any]) -> str:
-    """One line per wrong key: where, what was found, the rule and the fix."""
-    location = [str(part) for part in item["loc"]]
-    key = ".".join(location)
-    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = _keys_at(location[:-1])
-        close = difflib.get_close_matches(location[-1], known, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
-        return f"{key}: unknown key; {hint}"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    found = item.get("input")
-    shown = "" if isinstance(found, dict) or item["type"] == "missing" else f" (found {found!r})"
-    return f"{key or 'config'}: {message}{shown}"
-
-
-def _keys_at(location: Sequence[str]) -> list[str]:
-    node: Any = Config()
-    for part in location:
-        node = getattr(node, part, None)
-    fields = getattr(type(node), "model_fields", None) or getattr(type(node), "__dataclass_fields__", {})
-    return list(fields)
