@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ltx_core.config.reference_options import checked_extra, checked_kind
 from ltx_core.config.samples import SampleSection
 from ltx_core.config.sources import not_here
 from ltx_core.curation.buckets import Bucket
@@ -88,6 +89,8 @@ class DatasetSection(Section):
     scenes: SceneOptions = SceneOptions()
     captions: CaptionOptions = CaptionOptions()
     references: ReferenceOptions = ReferenceOptions()
+    extra_references: dict[str, ReferenceOptions] = Field(default_factory=dict)
+    """Further references by the column that they fill, for further `reference` conditions."""
     masks: MaskOptions = MaskOptions()
     audio_references: AudioReferenceOptions = AudioReferenceOptions()
     audio_masks: AudioMaskOptions = AudioMaskOptions()
@@ -102,9 +105,19 @@ class DatasetSection(Section):
     @classmethod
     def _parse_buckets(cls, value: Any) -> Any:
         texts = value.split(";") if isinstance(value, str) else value
-        if not texts:
-            raise ValueError("no bucket; give at least one, as 768x448x89 (width x height x frames)")
+        if not texts or not isinstance(texts, list | tuple):
+            raise ValueError("no bucket; give at least one, as [768x448x89] (width x height x frames)")
         return [Bucket.parse(text) if isinstance(text, str) else text for text in texts]
+
+    @field_validator("references", mode="before")
+    @classmethod
+    def _kind_that_can_be_made(cls, value: Any) -> Any:
+        return checked_kind(value)
+
+    @field_validator("extra_references", mode="before")
+    @classmethod
+    def _stated_references(cls, value: Any) -> Any:
+        return checked_extra(value)
 
     @field_validator("duration_buckets", mode="after")
     @classmethod

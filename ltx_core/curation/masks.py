@@ -22,9 +22,10 @@ ROUNDING = 1e-5
 
 def make_mask(clip_id: str, frames: int, height: int, width: int, options: MaskOptions) -> Mask:
     """A mask `[F, H, W]` of 0 and 1 that is a function of the clip's id and the options alone."""
-    seed = hashlib.sha256(f"{clip_id}/{options.kind}/{options.seed}".encode()).digest()
+    kind = options.kind or "boxes"
+    seed = hashlib.sha256(f"{clip_id}/{kind}/{options.seed}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(seed[:16], "big"))
-    draw = {"boxes": _boxes, "strokes": _strokes}[options.kind]
+    draw = {"boxes": _boxes, "strokes": _strokes}[kind]
     paint = draw(rng, height, width, options)
     mask = np.ones((frames, height, width), np.uint8)
     for number in range(frames):

@@ -99,27 +99,53 @@ class CaptionOptions:
     concurrency: Annotated[int, Ge(1)] = 4
 
 
+ReferenceKind = Literal["canny", "gray", "blur", "file"]
+REFERENCE_FILES = "reference_video"
+"""The dataset file's column of a reference; those of further ones begin with it."""
+
+
 @dataclass(frozen=True)
 class ReferenceOptions:
-    """The control video of each clip: Canny edges between the thresholds `low` and `high` (0 to 255)."""
+    """The reference video of each clip: made of its own frames, or given.
+
+    Attributes:
+        kind: Canny edges (`canny`), brightness (`gray`), the clip out of focus (`blur`), or the dataset
+            file's own video (`file`). None: `file` if the dataset file has the column, else `canny`.
+        low, high: thresholds of `canny` (0 to 255).
+        blur: standard deviation of `blur` in pixels of the bucket.
+        column: of the dataset file, for `file`.
+        reference_downscale_factor: size of the bucket over that of the reference.
+        reference_temporal_scale_factor: frame rate of the bucket over that of the reference; the first and
+            the last frame of both are the same.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    kind: Literal["canny"] = "canny"
+    kind: ReferenceKind | None = None
     low: Annotated[int, Ge(0), Le(255)] = 60
     high: Annotated[int, Ge(0), Le(255)] = 120
+    blur: Annotated[float, Gt(0)] = 4.0
+    column: str = REFERENCE_FILES
+    reference_downscale_factor: Annotated[int, Ge(1)] = 1
+    reference_temporal_scale_factor: Annotated[int, Ge(1)] = 1
 
     def __post_init__(self) -> None:
         if self.low > self.high:
             raise ValueError(f"canny: low is {self.low}, high {self.high}; low must not be above high")
+        if not self.column.startswith(REFERENCE_FILES):
+            raise ValueError(
+                f"column is {self.column!r}; a dataset file's columns of references begin with "
+                f"{REFERENCE_FILES}, as {REFERENCE_FILES}_2"
+            )
 
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """Masks that are drawn from a seed.
+    """Which part of each clip is generated.
 
     Attributes:
-        kind: moving boxes, or free-form strokes that drift.
+        kind: drawn from a seed, as moving boxes (`boxes`) or free-form strokes that drift (`strokes`), or the
+            `video_mask` of the dataset file (`file`). None: `file` if it has that column, else `boxes`.
         seed: with the clip's id, the source of every number.
         coverage: share of the picture that is generated, about.
         shapes: boxes or strokes in one mask, at most.
@@ -128,7 +154,7 @@ class MaskOptions:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    kind: Literal["boxes", "strokes"] = "boxes"
+    kind: Literal["boxes", "strokes", "file"] | None = None
     seed: int = 0
     coverage: Annotated[float, Gt(0), Le(0.9)] = 0.3
     shapes: Annotated[int, Ge(1)] = 3

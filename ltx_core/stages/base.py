@@ -36,6 +36,7 @@ class Item:
         name: what a person calls it: `film.mp4 #3`.
         inputs: row keys of the inputs, for lineage.
         payload: what `compute` needs.
+        column: of the dataset that it fills, in a stage that fills several; else "".
     """
 
     key: str
@@ -43,6 +44,7 @@ class Item:
     name: str
     inputs: tuple[str, ...] = ()
     payload: Any = None
+    column: str = ""
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,16 @@ class Context:
             raise NotReadyError(f"{missing} of {len(items)} rows of stage {stage} are missing")
         return [(item, rows[item.key]) for item in items]
 
-    def by_clip(self, stage: str) -> dict[str, Row]:
-        """Rows of a stage by clip id; raises NotReadyError when any is missing."""
-        return self.memo(("by clip", stage), lambda: {item.clip_id: row for item, row in self.results(stage)})
+    def by_clip(self, stage: str, column: str = "") -> dict[str, Row]:
+        """Rows of a stage by clip id; raises NotReadyError when any is missing.
+
+        Args:
+            stage: its name.
+            column: of the dataset, for a stage that fills several.
+        """
+
+        def look() -> dict[str, Row]:
+            found = self.results(stage)
+            return {item.clip_id: row for item, row in found if not column or item.column in ("", column)}
+
+        return self.memo(("by clip", stage, column), look)

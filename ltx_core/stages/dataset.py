@@ -30,6 +30,9 @@ FILLED_BY = {"latents": "latents", "audio_latents": "audio_latents", "reference_
 FILLED_BY |= {"video_masks": "mask_latents", TEXT_COLUMN: "text"}
 FILLED_BY |= {"reference_audio_latents": "reference_audio_latents", "audio_masks": "audio_masks"}
 """Column of the dataset -> stage that fills it."""
+MADE_OF = {"reference_latents": "references", "mask_latents": "masks"}
+MADE_OF |= {"reference_audio_latents": "audio_references"}
+"""Stage that fills a column -> the one whose usable rows it is made of."""
 
 
 class Dataset(Stage):
@@ -144,12 +147,12 @@ def _sample(
     columns, contents = {TEXT_COLUMN: key}, {TEXT_COLUMN: texts[key].content_digest}
     audio_reason, problem = "", ""
     for column in context.config.training_strategy.columns:
-        stage = _stage_of(column)
-        found = context.by_clip(stage).get(clip.clip_id)
+        stage = _stage_of(context, column)
+        found = context.by_clip(stage, column).get(clip.clip_id)
         if found is not None and found.ok:
             columns[column], contents[column] = found.row_key, found.content_digest
             continue
-        reason = found.reason if found else f"no row of stage {stage}"
+        reason = found.reason if found else _missing(context, stage, column, clip)
         if stage == "audio_latents" and silence_is_kept(context):
             audio_reason = reason
         else:
@@ -182,10 +185,19 @@ def filled_by(context: Context, column: str) -> str:
     Raises:
         LtxError: when there is none.
     """
-    return Imported.name if context.config.imported else _stage_of(column)
+    return Imported.name if context.config.imported else _stage_of(context, column)
 
 
-def _stage_of(column: str) -> str:
+def _missing(context: Context, stage: str, column: str, clip: Clip) -> str:
+    """Why a stage has no row for a clip: the stage before it has set the clip aside."""
+    before = MADE_OF.get(stage)
+    found = None if before is None else context.by_clip(before, column).get(clip.clip_id)
+    return found.reason if found is not None and not found.ok else f"no row of stage {stage}"
+
+
+def _stage_of(context: Context, column: str) -> str:
+    if column in context.config.dataset.extra_references:
+        return FILLED_BY["reference_latents"]
     if column not in FILLED_BY:
         raise LtxError(
             f"no stage fills the column {column!r} that the mode reads; "

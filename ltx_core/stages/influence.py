@@ -39,6 +39,7 @@ from ltx_core.stages.batches import Contexts, Rows, scales
 from ltx_core.stages.context import Context
 from ltx_core.stages.generate import Generated, Request, generate
 from ltx_core.stages.hooks import heldout_batches, heldout_clips
+from ltx_core.stages.references import all_references, reference_kind
 from ltx_core.store.dataset import Sample
 
 
@@ -128,7 +129,7 @@ class Influence:
 
     def effects(self, trial: Trial, comparisons: Sequence[Comparison]) -> list[Effect]:
         """The lever's rows."""
-        chosen = measures(trial.lever.kind, trial.lever.measured, self._edges())
+        chosen = measures(trial.lever.kind, trial.lever.measured, self._edges(trial.lever))
         return effects(trial.lever.key, chosen, comparisons, self.losses(trial), len(trial.clips))
 
     def true(self, clip_id: str) -> Media:
@@ -190,9 +191,7 @@ class Influence:
 
     def _request(self, clip: Sample, seed: int) -> Request:
         batch = self.rows.reader()([clip.clip_id])
-        return Request(
-            clip.clip_id, clip.caption, seed, batch, seconds=clip.duration, clip_id=clip.clip_id
-        )
+        return Request(clip.clip_id, clip.caption, seed, batch, seconds=clip.duration, clip_id=clip.clip_id)
 
     def _generate(self, trial: Trial, variant: str, plain: Sequence[Request]) -> list[Generated]:
         lever = trial.lever
@@ -230,9 +229,9 @@ class Influence:
             for variant in ("right", "withheld")
         }
 
-    def _edges(self) -> Edges | None:
-        options = self.context.config.dataset.references
-        if options.kind != "canny":
+    def _edges(self, lever: Lever) -> Edges | None:
+        options = all_references(self.context).get(lever.columns[0]) if lever.attaches else None
+        if options is None or reference_kind(self.context, options) != "canny":
             return None
 
         def edges(frames: Frames) -> NDArray[np.uint8]:

@@ -1,20 +1,31 @@
-"""masks and mask_latents: masks drawn from a seed, kept as video, and their mean over each latent cell."""
+"""masks and mask_latents: drawn from a seed or given, kept as video, and their mean over each latent cell.
+
+Which mask: of the kind that the config states; where it states none, the `video_mask` of the dataset file if
+it has that column, else boxes. A given mask keeps its soft values: its latents are made of the file itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ltx_core.stages.base import Item, Stage, pending
+from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
-from ltx_core.stages.latents import clip_columns, clip_items
-from ltx_core.store.rows import PendingRow
+from ltx_core.stages.given import given_file, given_key, is_given, start_in
+from ltx_core.stages.latents import clip_columns
+from ltx_core.store.keys import digest
+from ltx_core.store.rows import PendingRow, Row
+
+if TYPE_CHECKING:
+    from ltx_core.curation.masks import Mask
 
 VIDEO = "mask.mp4"
 COLUMN = "video_masks"
+GIVEN = "video_mask"
+"""Column of the dataset file."""
 
 
 class Masks(Stage):
@@ -26,29 +37,39 @@ class Masks(Stage):
         """A mode that reads the column `video_masks`."""
         return COLUMN in context.config.training_strategy.columns
 
-    def section(self, context: Context) -> dict[str, Any]:
-        """Kind, seed and parameters."""
-        return asdict(context.config.dataset.masks)
-
     def items(self, context: Context) -> list[Item]:
-        """One per clip."""
-        return clip_items(context, self)
+        """One per clip, keyed by its frames' size and what its mask is made of."""
+        return [
+            Item(
+                self.key(context, [clip.pixels, *_recipe(context, clip)]),
+                clip.clip_id,
+                clip.name,
+                (clip.row_key,),
+                clip,
+            )
+            for clip in all_clips(context)
+        ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
-        """Draw each mask from the digest of clip, kind and seed."""
-        from ltx_core.curation.masks import make_mask, mask_frames
+        """Draw each mask from the digest of clip, kind and seed, or cut the given file like the clip."""
+        from ltx_core.curation.masks import mask_frames
+        from ltx_core.media.errors import MediaError
         from ltx_core.media.write import encode_video
 
-        options = context.config.dataset.masks
+        kind = _kind(context)
         for item in items:
             clip: Clip = item.payload
-            bucket = clip.bucket
-            mask = make_mask(clip.clip_id, bucket.frames, bucket.height, bucket.width, options)
+            try:
+                mask = read_given(clip) if kind == "file" else _drawn(context, clip)
+            except MediaError as error:
+                yield rejected(item, unusable(error))
+                continue
+            given = {"given": given_key(clip, GIVEN)} if kind == "file" else {}
             yield pending(
                 item,
                 files={VIDEO: encode_video(mask_frames(mask), clip.fps, crf=4)},
-                columns={"kind": options.kind, "kept": float(mask.mean())},
-                content={"kind": options.kind},
+                columns={"kind": kind, "kept": float(mask.mean())},
+                content={"kind": kind, **given},
             )
 
 
@@ -69,14 +90,13 @@ class MaskLatents(Stage):
 
     def items(self, context: Context) -> list[Item]:
         """One per mask video."""
-        clips = {clip.clip_id: clip for clip in all_clips(context)}
         return [
             Item(
-                self.key(context, [row.content_digest, clips[item.clip_id].pixels]),
+                self.key(context, [row.content_digest, item.payload.pixels]),
                 item.clip_id,
                 item.name,
                 (row.row_key,),
-                (clips[item.clip_id], row),
+                (item.payload, row),
             )
             for item, row in context.results("masks")
             if row.ok
@@ -86,14 +106,74 @@ class MaskLatents(Stage):
         """Mean over each cell by the causal rule."""
         import torch
 
-        from ltx_core.curation.masks import frames_mask, latent_mask
-        from ltx_core.media.decode import read_frames
+        from ltx_core.curation.masks import latent_mask
+        from ltx_core.media.errors import MediaError
 
         threshold = context.config.dataset.mask_threshold
         for item in items:
             clip, row = item.payload
-            frames = read_frames(context.store.file(row, VIDEO), list(range(clip.bucket.frames)))
-            mask = latent_mask(frames_mask(frames), context.info.video_scale, threshold)
+            try:
+                mask = _stored(context, clip, row)
+            except MediaError as error:
+                yield rejected(item, unusable(error))
+                continue
+            cells = latent_mask(mask, context.info.video_scale, threshold)
+            if row.columns["kind"] == "file" and cells.min() > 0:
+                yield rejected(item, _keeps_all(float(cells.min())))
+                continue
+            columns = {**clip_columns(clip), "kept": float(cells.mean())}
             yield pending(
-                item, tensors={"mask": torch.as_tensor(mask, dtype=torch.float32)}, columns=clip_columns(clip)
+                item, tensors={"mask": torch.as_tensor(cells, dtype=torch.float32)}, columns=columns
             )
+
+
+def read_given(clip: Clip) -> Mask:
+    """The clip's stretch of the mask that the dataset file gives: `[F, H, W]`.
+
+    Raises:
+        MediaError: when there is none, or it ends before the clip.
+    """
+    from ltx_core.curation.mask_files import read_mask
+
+    bucket = clip.bucket
+    with given_file(clip, GIVEN) as path:
+        size = (bucket.width, bucket.height, bucket.frames)
+        return read_mask(path, *size, clip.fps, start_in(clip, path))
+
+
+def _kind(context: Context) -> str:
+    stated = context.config.dataset.masks.kind
+    return stated or ("file" if is_given(context, GIVEN) else "boxes")
+
+
+def _recipe(context: Context, clip: Clip) -> list[str]:
+    """Everything beside the clip's range and size that its mask depends on."""
+    kind = _kind(context)
+    if kind == "file":
+        return [kind, *given_key(clip, GIVEN)]
+    return [kind, digest({**asdict(context.config.dataset.masks), "kind": kind})]
+
+
+def _drawn(context: Context, clip: Clip) -> Mask:
+    from ltx_core.curation.masks import make_mask
+
+    bucket, options = clip.bucket, context.config.dataset.masks
+    return make_mask(clip.clip_id, bucket.frames, bucket.height, bucket.width, options)
+
+
+def _stored(context: Context, clip: Clip, row: Row) -> Mask:
+    from ltx_core.curation.masks import frames_mask
+    from ltx_core.media.decode import read_frames
+
+    if row.columns["kind"] == "file":
+        return read_given(clip)
+    return frames_mask(read_frames(context.store.file(row, VIDEO), list(range(clip.bucket.frames))))
+
+
+def _keeps_all(least: float) -> str:
+    if least == 1:
+        return f"{GIVEN} keeps the whole clip: nothing is left to generate"
+    return (
+        f"{GIVEN} keeps a part of every cell ({least:.2f} or more): nothing is generated wholly, so nothing "
+        "would be learned; give a mask that is black somewhere, or set dataset.mask_threshold"
+    )

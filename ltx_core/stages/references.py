@@ -1,20 +1,31 @@
-"""references and reference_latents: a control video of each clip, kept as video, and its latents."""
+"""references and reference_latents: the reference videos of each clip, kept as video, and their latents.
+
+Which video: of the kind that the config states; where it states none, the `reference_video` of the dataset
+file if it has that column, else Canny edges. `dataset.extra_references` fills further columns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.curation.options import ReferenceOptions
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
-from ltx_core.stages.latents import clip_columns, clip_items
+from ltx_core.stages.given import given_file, given_key, is_given, start_in
+from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow
+
+if TYPE_CHECKING:
+    from ltx_core.curation.references import Frames
 
 VIDEO = "reference.mp4"
 COLUMN = "reference_latents"
+OPTIONS_OF: Mapping[str, tuple[str, ...]] = {"canny": ("low", "high"), "blur": ("blur",)}
+"""What changes a reference of a kind, beside its scale."""
+SCALE = ("reference_downscale_factor", "reference_temporal_scale_factor")
 
 
 class References(Stage):
@@ -23,38 +34,48 @@ class References(Stage):
     name: ClassVar[str] = "references"
 
     def needed(self, context: Context) -> bool:
-        """A mode that reads the column `reference_latents`."""
-        return COLUMN in context.config.training_strategy.columns
-
-    def section(self, context: Context) -> dict[str, Any]:
-        """Kind and parameters."""
-        return asdict(context.config.dataset.references)
+        """A mode that reads reference latents."""
+        return reads_references(context)
 
     def items(self, context: Context) -> list[Item]:
-        """One per clip."""
-        return clip_items(context, self)
+        """One per clip and column, keyed by the clip's frames, its kind and what changes that."""
+        return [
+            Item(
+                self.key(context, [clip.pixels, *_recipe(context, options, clip), *_named(column)]),
+                clip.clip_id,
+                clip.name if column == COLUMN else f"{clip.name} ({column})",
+                (clip.row_key,),
+                (clip, options),
+                column,
+            )
+            for column, options in wanted_references(context).items()
+            for clip in all_clips(context)
+        ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
-        """Canny edges of the frames that the target shows."""
-        from ltx_core.curation.references import canny
+        """Make each of the frames that the target shows, or cut the given file alike."""
+        from ltx_core.curation.references import reference_bucket
         from ltx_core.media.errors import MediaError
         from ltx_core.media.write import encode_video
 
-        options = context.config.dataset.references
         for item in items:
-            clip: Clip = item.payload
+            clip, options = item.payload
+            kind = reference_kind(context, options)
             try:
-                frames = context.models.frames(clip)
+                frames = _given(clip, options) if kind == "file" else _made(context, clip, kind, options)
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
-            edges = canny(frames, options.low, options.high)
-            share = float((edges.reshape(len(edges), -1).max(1) > 127).mean())
+            edges = float((frames.reshape(len(frames), -1).max(1) > 127).mean()) if kind == "canny" else None
             yield pending(
                 item,
-                files={VIDEO: encode_video(edges, clip.fps, crf=4)},
-                columns={"kind": options.kind, "frames_with_edges": share},
-                content={"kind": options.kind},
+                files={VIDEO: encode_video(frames, reference_fps(options, clip), crf=4)},
+                columns={
+                    "kind": kind,
+                    "bucket": str(reference_bucket(clip.bucket, options)),
+                    "frames_with_edges": edges,
+                },
+                content={"kind": kind},
             )
 
 
@@ -64,8 +85,8 @@ class ReferenceLatents(Stage):
     name: ClassVar[str] = COLUMN
 
     def needed(self, context: Context) -> bool:
-        """A mode that reads this column."""
-        return COLUMN in context.config.training_strategy.columns
+        """A mode that reads them."""
+        return reads_references(context)
 
     def section(self, context: Context) -> dict[str, Any]:
         """Precision of the model and of storage."""
@@ -76,24 +97,112 @@ class ReferenceLatents(Stage):
         return context.info.fingerprint("vae")
 
     def items(self, context: Context) -> list[Item]:
-        """One per reference video, keyed by its bytes and the bucket."""
-        clips = {clip.clip_id: clip for clip in all_clips(context)}
+        """One per reference video, keyed by its bytes, the bucket and its scale."""
         found = []
         for item, row in context.results("references"):
             if row.ok:
-                clip = clips[item.clip_id]
-                key = self.key(context, [row.content_digest, clip.pixels])
-                found.append(Item(key, clip.clip_id, clip.name, (row.row_key,), (clip, row)))
+                clip, options = item.payload
+                inputs = [row.content_digest, clip.pixels, *_scale(options), *_named(item.column)]
+                key = self.key(context, inputs)
+                payload = (clip, options, row)
+                found.append(Item(key, clip.clip_id, item.name, (row.row_key,), payload, item.column))
         return found
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Encode the stored video, every frame of it."""
+        from ltx_core.curation.references import reference_bucket
         from ltx_core.encoding.video import encode_video
         from ltx_core.media.decode import read_frames
 
         codec, dtype = context.models.video(), context.config.dataset.latents_dtype
         for item in items:
-            clip, row = item.payload
-            frames = read_frames(context.store.file(row, VIDEO), list(range(clip.bucket.frames)))
+            clip, options, row = item.payload
+            bucket, fps = reference_bucket(clip.bucket, options), reference_fps(options, clip)
+            frames = read_frames(context.store.file(row, VIDEO), list(range(bucket.frames)))
+            columns = {
+                "bucket": str(bucket),
+                "width": bucket.width,
+                "height": bucket.height,
+                "frames": bucket.frames,
+                "fps": fps,
+                "duration": bucket.seconds(fps),
+            }
             latents = encode_video(codec, frames, dtype)
-            yield pending(item, tensors={"latents": latents}, columns=clip_columns(clip))
+            yield pending(item, tensors={"latents": latents}, columns=columns)
+
+
+def reads_references(context: Context) -> bool:
+    """Whether the mode reads any."""
+    return any(column in all_references(context) for column in context.config.training_strategy.columns)
+
+
+def wanted_references(context: Context) -> dict[str, ReferenceOptions]:
+    """Options of every reference that the mode reads, by its column in the dataset; of the first where it
+    reads none and someone asks for this stage all the same."""
+    read, every = context.config.training_strategy.columns, all_references(context)
+    found = {column: options for column, options in every.items() if column in read}
+    return found or {COLUMN: every[COLUMN]}
+
+
+def all_references(context: Context) -> dict[str, ReferenceOptions]:
+    """Options of every reference that is configured, by its column in the dataset."""
+    dataset = context.config.dataset
+    return {COLUMN: dataset.references, **dataset.extra_references}
+
+
+def reference_kind(context: Context, options: ReferenceOptions) -> str:
+    """What references are: as stated, else the given files if the dataset file has their column; "" for
+    imported ones, of which nobody says."""
+    if context.config.imported:
+        return options.kind or ""
+    return options.kind or ("file" if is_given(context, options.column) else "canny")
+
+
+def reference_fps(options: ReferenceOptions, clip: Clip) -> float:
+    """Frame rate of a clip's reference."""
+    return clip.fps / options.reference_temporal_scale_factor
+
+
+def _recipe(context: Context, options: ReferenceOptions, clip: Clip) -> list[str]:
+    """Everything beside the clip's frames that a reference depends on."""
+    kind = reference_kind(context, options)
+    values = {name: getattr(options, name) for name in OPTIONS_OF.get(kind, ())}
+    given = given_key(clip, options.column) if kind == "file" else []
+    return [kind, digest(values), *given, *_scale(options)]
+
+
+def _scale(options: ReferenceOptions) -> list[str]:
+    """The factors of a scaled reference."""
+    factors = [getattr(options, name) for name in SCALE]
+    return [] if factors == [1, 1] else [f"scale {factors}"]
+
+
+def _named(column: str) -> list[str]:
+    """Tells a further column from the first: equal references in two of them are two rows."""
+    return [] if column == COLUMN else [column]
+
+
+def _made(context: Context, clip: Clip, kind: str, options: ReferenceOptions) -> Frames:
+    """A reference made of the clip's frames at their size, then made smaller."""
+    from ltx_core.curation.references import make_reference, reference_bucket
+    from ltx_core.media.fit import fit
+
+    shown = context.models.frames(clip)[:: options.reference_temporal_scale_factor]
+    bucket = reference_bucket(clip.bucket, options)
+    return fit(make_reference(shown, kind, options), bucket.width, bucket.height)
+
+
+def _given(clip: Clip, options: ReferenceOptions) -> Frames:
+    """The clip's stretch of the file that the dataset file gives.
+
+    Raises:
+        MediaError: when there is none, or it ends before the clip.
+    """
+    from ltx_core.curation.references import reference_bucket
+    from ltx_core.media.beside import Stretch, read_stretch
+    from ltx_core.media.fit import fit
+
+    bucket, fps = reference_bucket(clip.bucket, options), reference_fps(options, clip)
+    with given_file(clip, options.column) as path:
+        stretch = Stretch(bucket.frames, fps, start_in(clip, path))
+        return fit(read_stretch(path, stretch, bucket.width, bucket.height), bucket.width, bucket.height)
