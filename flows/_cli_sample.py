@@ -16,7 +16,7 @@ Overrides = Annotated[
 
 
 def _file(text: str) -> Any:
-    return typer.Option(metavar="FILE", help=text)
+    return typer.Option(metavar="FILE", help=text, resolve_path=True)
 
 
 Prompts = Annotated[list[str] | None, typer.Option(help="what to generate; repeatable")]
@@ -34,7 +34,9 @@ Mask = Annotated[Path | None, _file("what of --video (else --audio) is kept: whi
 Crop = Annotated[str | None, typer.Option(metavar="Y1,X1,Y2,X2", help="what of --video is kept, in pixels")]
 Dims = Annotated[str | None, typer.Option(metavar="WxHxF", help="width, height, frames: 960x544x89")]
 Lora = Annotated[Path | None, _file("any LoRA: it needs neither a dataset nor a training")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="the folder to write to")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="the folder to write to", resolve_path=True)
+]
 
 
 def sample(  # noqa: PLR0913  # one argument per option
@@ -62,33 +64,28 @@ def sample(  # noqa: PLR0913  # one argument per option
     Each sample is a file of its own; sheet.png shows all, index.json says how each was made.
 
     Example: ltx sample configs/i2v_lora.yaml --prompt "a red fox" --image fox.png --strength 0 --strength 1
-
-    Example: ltx sample configs/base.yaml --lora lora.safetensors --prompt "rain on a roof" --video roof.mp4
     """
     from ltx_core import run as core
     from ltx_core.config.load import load
     from ltx_core.config.wishes import Wish
 
-    def here(path: Path | None) -> Path | None:
-        return None if path is None else path.expanduser().absolute()
-
     wish = Wish(
         prompts=tuple(prompt or ()),
-        image=here(image),
-        prefix=here(prefix),
-        suffix=here(suffix),
+        image=image,
+        prefix=prefix,
+        suffix=suffix,
         span=span,
-        references=tuple(path.expanduser().absolute() for path in reference or ()),
-        video=here(video),
-        audio=here(audio),
-        mask=here(mask),
+        references=tuple(reference or ()),
+        video=video,
+        audio=audio,
+        mask=mask,
         crop=crop,
         beside=beside,
         dims=dims,
         seeds=tuple(seed or ()),
         strengths=tuple(strength or ()),
-        lora=here(lora),
-        folder=here(output),
+        lora=lora,
+        folder=output,
     )
     for path in core.sample(load(config, overrides or ()), wish):
         console.print(str(path), markup=False)

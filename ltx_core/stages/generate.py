@@ -19,12 +19,12 @@ from ltx_core.geometry.grid import VideoGrid
 from ltx_core.models.velocity import Velocity
 from ltx_core.modes import Strategy
 from ltx_core.sampling.decode import decode_audio, decode_video
-from ltx_core.sampling.guidance import Guidance
 from ltx_core.sampling.predictor import Predictor
 from ltx_core.sampling.sampler import sample, start_noise
 from ltx_core.stages.batches import Contexts, scales
 from ltx_core.stages.content import Shown, prepare
 from ltx_core.stages.context import Context
+from ltx_core.stages.guides import by_prompt, guidance
 from ltx_core.stages.sample_target import Target
 
 BATCH, BATCH_TOKENS = 8, 16384
@@ -181,12 +181,6 @@ def texts_of(context: Context, requests: Sequence[Request]) -> list[str]:
     return [context.config.validation.negative_prompt, *own] if negative else own
 
 
-def by_prompt(context: Context, strategy: Strategy) -> bool:
-    """Whether a generated modality is guided by the prompt, so that the negative prompt is needed."""
-    found = guidance(context)
-    return any(s.is_generated and "uncond" in found[name].variants for name, s in strategy.streams.items())
-
-
 def _context(
     contexts: Contexts, prompt: str, modalities: Iterable[Modality], clip_id: str | None = None
 ) -> dict[Modality, Tensor]:
@@ -197,25 +191,6 @@ def _context(
             features = contexts.rows.prompt(prompt) if clip_id is None else contexts.rows.features(clip_id)
             found[modality] = contexts.connectors.context([features], modality)
     return found
-
-
-def guidance(context: Context) -> dict[Modality, Guidance]:
-    """Guidance per modality, from the config."""
-    found = context.config.validation
-    return {
-        "video": Guidance(
-            found.video_cfg_scale,
-            found.video_stg_scale,
-            found.video_modality_guidance_scale,
-            found.guidance_rescale,
-        ),
-        "audio": Guidance(
-            found.audio_cfg_scale,
-            found.audio_stg_scale,
-            found.audio_modality_guidance_scale,
-            found.guidance_rescale,
-        ),
-    }
 
 
 def _decoded(
