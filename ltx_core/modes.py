@@ -5,14 +5,18 @@ A run states its mode in `training_strategy`; `Strategy.mode` finds the row that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ltx_core.conditions import AnyCondition, Condition
+from ltx_core.conditions import CONDITIONS, AnyCondition, Condition
 from ltx_core.conditions.base import Modality
+
+OWN: Mapping[Modality, str] = {"video": "latents", "audio": "audio_latents"}
+"""Column of a modality's own latents."""
 
 
 class Role(StrEnum):
@@ -41,13 +45,13 @@ class Stream(BaseModel):
 class VideoStream(Stream):
     """The video modality."""
 
-    latents_dir: str = "latents"
+    latents_dir: str = OWN["video"]
 
 
 class AudioStream(Stream):
     """The audio modality."""
 
-    latents_dir: str = "audio_latents"
+    latents_dir: str = OWN["audio"]
 
 
 class Strategy(BaseModel):
@@ -63,9 +67,10 @@ class Strategy(BaseModel):
     def _consistent(self) -> Strategy:
         streams = self.streams
         if not any(stream.is_generated for stream in streams.values()):
+            given = " and ".join(f"`{modality}.is_generated: false`" for modality in streams)
             raise ValueError(
-                "no modality is generated; give `video` or `audio` with `is_generated: true`: "
-                "a run needs something to learn"
+                f"no modality is generated ({given or 'neither `video` nor `audio` is stated'}): a run needs "
+                f"something to learn; set `{next(reversed(streams), 'video')}.is_generated: true`"
             )
         for modality, stream in streams.items():
             _check_conditions(modality, stream)
@@ -201,30 +206,48 @@ MODES: tuple[Mode, ...] = (
 
 
 def _check_conditions(modality: Modality, stream: Stream) -> None:
-    for condition in stream.conditions:
+    for number, condition in enumerate(stream.conditions):
+        place = f"`{modality}.conditions.{number}`"
         if modality not in condition.modalities:
+            fitting = ", ".join(
+                c.model_fields["type"].default for c in CONDITIONS if modality in c.modalities
+            )
             raise ValueError(
-                f"condition {condition.type!r} makes no sense on {modality}: it works on "
-                f"{' and '.join(condition.modalities)}; remove it from `{modality}.conditions`"
+                f"{place}: condition {condition.type!r} makes no sense on {modality}: it works on "
+                f"{' and '.join(condition.modalities)}; remove it, or use one that does: {fitting}"
             )
         if not stream.is_generated and not condition.attaches:
             raise ValueError(
-                f"condition {condition.type!r} holds tokens of {modality}, which is given whole "
-                f"(`is_generated: false`); remove the condition or generate {modality}"
+                f"{place}: condition {condition.type!r} holds tokens of {modality}, which is given whole "
+                f"(`{modality}.is_generated: false`); remove the condition, or set "
+                f"`{modality}.is_generated: true`"
             )
 
 
 def _check_columns(strategy: Strategy) -> None:
     seen: dict[str, str] = {}
     for modality, stream in strategy.streams.items():
-        owners = [(stream.latents_dir, f"{modality}.latents_dir")]
-        owners += [(name, f"{modality}.{c.type}") for c in stream.conditions for name in c.columns]
-        for name, owner in owners:
+        owners = [(stream.latents_dir, f"`{modality}.latents_dir`", OWN[modality])]
+        owners += [
+            (name, f"`{modality}.conditions.{number}` ({condition.type})", _own_column(modality, condition))
+            for number, condition in enumerate(stream.conditions)
+            for name in condition.columns
+        ]
+        for name, owner, usual in owners:
             if name in seen:
+                advice = f"use {usual!r} for the second" if usual not in seen else "name another column"
                 raise ValueError(
-                    f"{owner} and {seen[name]} both read the column {name!r}; two sources may not share one"
+                    f"{seen[name]} and {owner} both read the column {name!r}; two sources may not share one: "
+                    f"{advice}"
                 )
             seen[name] = owner
+
+
+def _own_column(modality: Modality, condition: Condition) -> str:
+    """The usual column of a condition."""
+    if not condition.attaches:
+        return f"{modality}_masks"
+    return "reference_latents" if modality == "video" else "reference_audio_latents"
 
 
 def holding(stream: Stream) -> list[tuple[int, Condition]]:

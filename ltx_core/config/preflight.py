@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import shutil
@@ -10,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltx_core.config.imported import check_imported
+from ltx_core.config.mode_checks import bucket_grid, check_coverage, check_mode
 from ltx_core.config.public import notices, refusals
+from ltx_core.config.reference_checks import check_references
 from ltx_core.config.root import Config
 from ltx_core.config.sample_checks import check_samples
+from ltx_core.config.sample_spans import check_sample_spans
 from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
-from ltx_core.geometry.units import audio_steps, video_grid
+from ltx_core.geometry.units import audio_steps
 from ltx_core.models.info import ModelInfo
 
 MINIMUM_FREE = 1 << 30
@@ -37,8 +41,9 @@ def preflight(config: Config) -> list[Check]:
         ("settings", _settings),
         ("source", _source),
         ("model", _model),
-        ("mode", _mode),
+        ("mode", check_mode),
         ("samples", check_samples),
+        ("conditions of samples", check_sample_spans),
         ("buckets", _buckets),
         ("workspace", _workspace),
         ("disk", _disk),
@@ -79,10 +84,20 @@ def _source(config: Config) -> str:
         return check_imported(config)
     source = config.dataset.source
     if not source.exists():
-        raise LtxError(f"dataset.source {source} does not exist; give a folder of videos or a dataset file")
+        raise LtxError(
+            f"dataset.source {source} does not exist; {_neighbour(source)}"
+            "give a folder of videos or a dataset file"
+        )
     if source.is_file():
         return f"dataset file {source}"
     return f"{sum(path.is_file() for path in source.rglob('*'))} files in {source}"
+
+
+def _neighbour(path: Path) -> str:
+    """What beside a missing file or folder may have been meant."""
+    names = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, 1)
+    return f"did you mean {path.parent / close[0]}? Else " if close else ""
 
 
 def _model(config: Config) -> str:
@@ -90,9 +105,11 @@ def _model(config: Config) -> str:
     info.require("transformer", "vae", "connectors", *_encoder(config, info))
     outside = [block for block in config.validation.stg_blocks or () if not 0 <= block < info.blocks]
     if outside:
+        near = sorted({min(max(block, 0), info.blocks - 1) for block in outside})
         raise LtxError(
             f"validation.stg_blocks {outside}: the model has the blocks 0 to {info.blocks - 1}, so these "
-            "would guide nothing; name others, or leave `stg_blocks` out for the model's default"
+            f"would guide nothing; nearest: {near}, or leave "
+            "`stg_blocks` out for the model's default"
         )
     return f"{info.family} {info.version}, {info.blocks} blocks, in {info.path}"
 
@@ -109,35 +126,20 @@ def _encoder(config: Config, info: ModelInfo) -> tuple[str, ...]:
     return ()
 
 
-def _mode(config: Config) -> str:
-    strategy, info = config.training_strategy, config.model.read()
-    if strategy.audio is not None and info.audio_scale is None:
-        raise LtxError(
-            "the mode generates or reads audio, but the model has none; remove `training_strategy.audio`"
-        )
-    if strategy.audio is not None:
-        info.require("audio_vae", "vocoder")
-    return f"{strategy.mode}: columns {', '.join(strategy.columns)}"
-
-
 def _buckets(config: Config) -> str:
     if config.imported:
         return "those of the imported data"
+    info, tokens = config.model.read(), []
     if config.training_strategy.video is None:
-        return _durations(config)
-    scale = config.model.read().video_scale
-    tokens = []
+        return _durations(config, info)
     for bucket in config.dataset.buckets:
-        try:
-            grid = video_grid(bucket.width, bucket.height, bucket.frames, config.dataset.fps, scale)
-        except ValueError as error:
-            raise LtxError(f"dataset.buckets, {bucket}: {error}") from None
-        tokens.append(f"{bucket} ({grid.tokens} tokens)")
+        tokens.append(f"{bucket} ({bucket_grid(bucket, config.dataset.fps, info).tokens} tokens)")
+    check_coverage(config, info)
+    check_references(config, info.video_scale)
     return ", ".join(tokens)
 
 
-def _durations(config: Config) -> str:
-    info = config.model.read()
+def _durations(config: Config, info: ModelInfo) -> str:
     if info.mel is None or info.audio_scale is None:
         return "none: the model has no audio"
     least = (info.mel.n_fft // 2 + 1) / info.mel.sample_rate
@@ -147,6 +149,7 @@ def _durations(config: Config) -> str:
             f"dataset.duration_buckets: {short[0]:g} s of sound are too short for the model; "
             f"use at least {math.ceil(least * 1000) / 1000:g} s"
         )
+    check_coverage(config, info)
     found = [(seconds, audio_steps(seconds, info.audio_scale)) for seconds in config.dataset.durations]
     return ", ".join(f"{seconds:g}s ({steps} tokens)" for seconds, steps in found)
 

@@ -21,11 +21,9 @@ from ltx_core.config.sections import (
     WandbSection,
 )
 from ltx_core.models.options import LoraOptions
-from ltx_core.modes import AudioStream, Strategy, VideoStream
+from ltx_core.modes import OWN, AudioStream, Strategy, VideoStream
 from ltx_core.training.options import AccelerationOptions, CheckpointOptions, OptimizationOptions
 
-OWN: Mapping[Modality, str] = {"video": "latents", "audio": "audio_latents"}
-"""Column of a modality's own latents."""
 EXTRA: Mapping[Modality, frozenset[str]] = {
     "video": frozenset({"reference_latents", "video_masks"}),
     "audio": frozenset({"reference_audio_latents", "audio_masks"}),
@@ -45,11 +43,11 @@ class Config(Section):
     model: ModelSection = ModelSection()
     lora: LoraOptions = LoraOptions()
     data: DataSection = DataSection()  # before the strategy, whose columns it may name
+    dataset: DatasetSection = DatasetSection()  # likewise
     training_strategy: Strategy = Strategy(video=VideoStream(), audio=AudioStream())
     optimization: OptimizationOptions = OptimizationOptions()
     acceleration: AccelerationOptions = AccelerationOptions()
     flow_matching: FlowMatchingSection = FlowMatchingSection()
-    dataset: DatasetSection = DatasetSection()
     validation: ValidationSection = ValidationSection()
     checkpoints: CheckpointOptions = CheckpointOptions()
     hub: HubSection = HubSection()
@@ -62,14 +60,33 @@ class Config(Section):
         """A config of full training may say `lora: null`."""
         return {} if value is None else value
 
+    @field_validator("dataset")
+    @classmethod
+    def _columns_of_their_own(cls, value: DatasetSection) -> DatasetSection:
+        taken = {TEXT_COLUMN, *OWN.values(), *(name for names in EXTRA.values() for name in names)}
+        for name in value.extra_references:
+            if name in taken:
+                raise ValueError(
+                    f"extra_references.{name}: the column {name} is made already; use another name, as "
+                    "depth_latents"
+                )
+        return value
+
     @field_validator("training_strategy")
     @classmethod
     def _columns_that_stages_make(cls, value: Strategy, info: ValidationInfo) -> Strategy:
         data: DataSection | None = info.data.get("data")
         if data is None or data.preprocessed_data_root is not None:
             return _folders(value)
+        dataset: DatasetSection | None = info.data.get("dataset")
+        if dataset is None:  # refused itself
+            return value
         for modality, stream in value.streams.items():
-            reads = [(name, EXTRA[modality]) for c in stream.conditions for name in c.columns]
+            reads = [
+                (name, _made_for(dataset, modality, condition.attaches))
+                for condition in stream.conditions
+                for name in condition.columns
+            ]
             for name, known in [(stream.latents_dir, frozenset({OWN[modality]})), *reads]:
                 if name not in known:
                     raise ValueError(
@@ -92,6 +109,13 @@ class Config(Section):
     def runs_root(self) -> Path:
         """Folder of the runs."""
         return self.output_dir if self.output_dir is not None else self.workspace / "runs"
+
+
+def _made_for(dataset: DatasetSection, modality: Modality, attaches: bool) -> frozenset[str]:
+    """Columns for a modality's attaching conditions (references), or for its holding ones (masks)."""
+    own = {name for name in EXTRA[modality] if name.endswith("_masks") is not attaches}
+    further = dataset.extra_references if modality == "video" and attaches else ()
+    return frozenset((*own, *further))
 
 
 def _folders(strategy: Strategy) -> Strategy:

@@ -42,6 +42,16 @@ def frame_times(path: Path | str) -> list[float]:
     return list(frame_index(path).times)
 
 
+def frame_count(path: Path, fps: float) -> int:
+    """Frames of a video at `fps`; 1 for an image.
+
+    Raises:
+        MediaError: when it cannot be read.
+    """
+    times = frame_times(path)
+    return int((times[-1] - times[0]) * fps + 1e-3) + 1
+
+
 def read_frames(path: Path | str, at: Sequence[int] | Sequence[float], size: Size | None = None) -> Frames:
     """Frames of a video in the order asked for, uint8 `[F, H, W, 3]`, RGB.
 

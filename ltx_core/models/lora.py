@@ -15,7 +15,6 @@ import logging
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from torch import Tensor, nn
 
 from ltx_core.models.info import ModelError
 from ltx_core.models.lora_file import PREFIX, LoraFile, read_lora
-from ltx_core.models.names import BOTH, modality_of, runs_with, to_diffusers, to_original
+from ltx_core.models.names import BOTH, modality_of, to_original
 from ltx_core.models.options import LoraOptions
+from ltx_core.models.targets import match_targets
 from ltx_core.store.tensors import Entry, save_tensors
 
 logger = logging.getLogger(__name__)
@@ -77,27 +77,7 @@ def find_targets(
             modality: what a config means does not depend on what is loaded beside.
     """
     linear = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
-    running = [name for name in linear if runs_with(name, modalities)]
-    found: set[str] = set()
-    for target in targets:
-        wanted = to_diffusers(target)
-        matches = {name for name in running if name == wanted or name.endswith("." + wanted)}
-        if not matches:
-            raise ModelError(_no_match(target, running, modalities))
-        found |= matches
-    return sorted(found)
-
-
-def _no_match(target: str, running: Collection[str], modalities: Collection[str]) -> str:
-    """Why a target is refused, with the names nearest to it."""
-    parts = [to_original(name).split(".") for name in running]
-    ends = {".".join(p[-depth:]) for p in parts for depth in (1, 2, 3) if not p[-depth:][0].isdigit()}
-    near = get_close_matches(to_original(target), sorted(ends), n=3, cutoff=0.5) or ["to_k", "to_out.0"]
-    which = "" if len(modalities) > 1 else f" that runs with {' and '.join(modalities)} alone"
-    return (
-        f"lora.target_modules: {target!r} matches no linear layer of the transformer{which}; use the name of "
-        f"a layer or its end: {', '.join(near)}"
-    )
+    return match_targets(linear, targets, modalities)
 
 
 def lora_state(transformer: nn.Module) -> dict[str, Tensor]:

@@ -23,16 +23,6 @@ Frames = NDArray[np.uint8]
 Wave = NDArray[np.float32]
 
 
-def frame_count(path: Path, fps: float) -> int:
-    """Frames of a video at `fps`; 1 for an image.
-
-    Raises:
-        MediaError: when it cannot be read.
-    """
-    times = frame_times(path)
-    return int((times[-1] - times[0]) * fps + 1e-3) + 1
-
-
 def read_fitted(path: Path, dims: Dims, fps: float) -> Frames:
     """The first frames of a video or an image at `fps`, fitted: uint8 `[F, H, W, 3]`.
 

@@ -7,7 +7,6 @@ training clip.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ import torch
 from ltx_core.conditions import Condition, FirstFrame, Mask, Prefix, Reference, SpatialCrop, Suffix
 from ltx_core.config import samples as files
 from ltx_core.config.roles import strategy_of
-from ltx_core.config.samples import FACTORS, FileCondition
+from ltx_core.config.samples import FACTORS, FileCondition, trained_factors
+from ltx_core.media.decode import frame_count
 from ltx_core.modes import Strategy
-from ltx_core.stages.sample_media import Frames, SoundFile, frame_count, read_fitted, read_last
+from ltx_core.stages.sample_media import Frames, SoundFile, read_fitted, read_last
 from ltx_core.stages.sample_target import Part, Target
 
 
@@ -209,7 +209,7 @@ def _check_factor(target: Target, stated: files.ReferenceFile, name: str, metada
     trained = target.trained or {}
     strategy = strategy_of(trained)
     used = strategy is not None and any(c.type == "reference" for c in _conditions(strategy))
-    known = [int(number) for number in re.findall(r"\d+", trained.get(metadata, "1" if used else ""))]
+    known = trained_factors(trained, metadata) if used or metadata in trained else []
     found = getattr(stated, name)
     if known and found not in known:
         raise target.refuse(
