@@ -131,7 +131,9 @@ class ReferenceOptions:
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise ValueError(f"canny: low is {self.low}, high {self.high}; low must not be above high")
+            raise ValueError(
+                f"canny: low is {self.low}, high {self.high}; low must not be above high: at most {self.high}"
+            )
         if not self.column.startswith(REFERENCE_FILES):
             raise ValueError(
                 f"column is {self.column!r}; a dataset file's columns of references begin with "
@@ -167,7 +169,7 @@ class AudioReferenceOptions:
 
     Attributes:
         kind: the clip's sound muffled (`lowpass`), with noise (`noise`), or the `reference_audio` of the
-            dataset file (`file`). None: the given file where there is one, else `lowpass`.
+            dataset file (`file`). None: `file` if the dataset file has that column, else `lowpass`.
         cutoff_hz: frequency above which `lowpass` fades, by 12 dB an octave.
         snr_db: level of the sound above that of the noise.
         seed: with the clip's id, the source of the noise.
@@ -186,8 +188,8 @@ class AudioMaskOptions:
     """Which stretches of a sound are generated.
 
     Attributes:
-        kind: drawn from a seed (`spans`), or the `audio_mask` of the dataset file (`file`). None: the given
-            file where there is one, else `spans`.
+        kind: drawn from a seed (`spans`), or the `audio_mask` of the dataset file (`file`). None: `file`
+            if the dataset file has that column, else `spans`.
         seed: with the clip's id, the source of every number.
         coverage: share of the clip that is generated.
         spans: stretches in one mask, at most.

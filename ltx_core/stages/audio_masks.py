@@ -1,7 +1,7 @@
 """audio_masks: which stretches of each clip's sound are generated, to look at and in latent steps.
 
-Where the config states no kind, the `audio_mask` of the dataset file is taken where there is one, else spans
-are drawn. The times of a given mask are those of its source.
+Which mask: of the kind that the config states; where it states none, the `audio_mask` of the dataset file if
+it has that column, else spans that are drawn. The times of a given mask are those of its source.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
+from ltx_core.stages.given import given_file, is_given
 from ltx_core.store.rows import PendingRow
 
 if TYPE_CHECKING:
@@ -37,19 +38,19 @@ class AudioMasks(Stage):
         return COLUMN in context.config.training_strategy.columns
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Parameters, threshold, and the model's steps."""
-        dataset = context.config.dataset
-        options = asdict(dataset.audio_masks)
-        del options["kind"]  # each clip's own is part of its key
-        return {**options, "threshold": dataset.mask_threshold, "steps": asdict(_scale(context))}
+        """Kind and its parameters, threshold, and the model's steps."""
+        dataset, kind = context.config.dataset, _kind(context)
+        options = {} if kind == "file" else asdict(dataset.audio_masks)
+        steps = asdict(_scale(context))
+        return {**options, "kind": kind, "threshold": dataset.mask_threshold, "steps": steps}
 
     def items(self, context: Context) -> list[Item]:
         """One per clip, keyed by its duration and the given file."""
         found = []
         for clip in all_clips(context):
             given = clip.file.side.get(GIVEN)
-            digest = given.digest if given is not None and _kind(context, clip) == "file" else ""
-            inputs = [_kind(context, clip), clip.clip_id, repr(clip.seconds), digest]
+            digest = given.digest if given is not None and _kind(context) == "file" else ""
+            inputs = [clip.clip_id, repr(clip.seconds), digest]
             found.append(Item(self.key(context, inputs), clip.clip_id, clip.name, (clip.row_key,), clip))
         return found
 
@@ -81,7 +82,7 @@ class AudioMasks(Stage):
                 tensors={"mask": torch.as_tensor(latent, dtype=torch.float32)},
                 files={PICTURE: png(mask_picture(mask)), SOUND: wav_bytes(mask.values[None], mask.rate)},
                 columns={
-                    "kind": _kind(context, clip),
+                    "kind": _kind(context),
                     "kept": float(latent.mean()),
                     "duration": clip.seconds,
                 },
@@ -89,29 +90,18 @@ class AudioMasks(Stage):
 
     def _mask(self, context: Context, clip: Clip) -> AudioMask:
         from ltx_core.curation.audio_masks import draw_spans, read_audio_mask, spans_mask
-        from ltx_core.media.errors import MediaError
 
-        if _kind(context, clip) == "spans":
+        if _kind(context) == "spans":
             options, scale = context.config.dataset.audio_masks, _scale(context)
             # The shortest stretch covers one latent step wholly, wherever it lies.
             least = 2 / scale.latents_per_second
             return spans_mask(draw_spans(clip.clip_id, clip.seconds, options, least), clip.seconds)
-        given = clip.file.side.get(GIVEN)
-        if given is None:
-            raise MediaError(f"no {GIVEN}: the dataset file gives none for this source", clip.path)
-        if given.problem:
-            raise MediaError(f"{GIVEN}: {given.problem}", given.path)
-        try:
-            mask = read_audio_mask(given.path, clip.seconds, clip.time)
-        except MediaError as error:
-            raise type(error)(f"{GIVEN}: {error.reason}", given.path) from error
-        given.check()
-        return mask
+        with given_file(clip, GIVEN) as path:
+            return read_audio_mask(path, clip.seconds, clip.time)
 
 
-def _kind(context: Context, clip: Clip) -> str:
-    stated = context.config.dataset.audio_masks.kind
-    return stated or ("file" if GIVEN in clip.file.side else "spans")
+def _kind(context: Context) -> str:
+    return context.config.dataset.audio_masks.kind or ("file" if is_given(context, GIVEN) else "spans")
 
 
 def _scale(context: Context) -> AudioScale:

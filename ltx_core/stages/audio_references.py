@@ -1,7 +1,8 @@
 """audio_references and reference_audio_latents: a reference sound of each clip, kept as WAV, and its latents.
 
-Which sound: the kind that the config states; where it states none, the `reference_audio` of the dataset file
-where there is one, else the clip's own sound muffled. A reference is as long as its clip and never scaled.
+Which sound: of the kind that the config states; where it states none, the `reference_audio` of the dataset
+file if it has that column, else the clip's own sound muffled. A reference is as long as its clip and never
+scaled.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import silence_is_kept
+from ltx_core.stages.given import given_file, is_given
 from ltx_core.stages.latents import no_sound
 from ltx_core.store.rows import PendingRow
 
@@ -26,6 +28,8 @@ SOUND = "reference.wav"
 COLUMN = "reference_audio_latents"
 GIVEN = "reference_audio"
 """Column of the dataset file."""
+PARAMETERS = {"lowpass": ("cutoff_hz",), "noise": ("snr_db", "seed"), "file": ()}
+"""Options that a kind reads."""
 AS_LONG = 0.1
 """Seconds by which a given reference may end before its clip: lossy files differ by so much."""
 
@@ -40,16 +44,17 @@ class AudioReferences(Stage):
         return COLUMN in context.config.training_strategy.columns
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Parameters, the model's sample rate, and what becomes of a clip without sound."""
-        options = asdict(context.config.dataset.audio_references)
-        del options["kind"]  # each clip's own is part of its key
-        return {**options, "rate": _rate(context), **_silence(context)}
+        """Kind and its parameters, the model's sample rate, and what becomes of a clip without sound."""
+        kind, options = _kind(context), asdict(context.config.dataset.audio_references)
+        own = {name: options[name] for name in PARAMETERS[kind]}
+        silence = {} if kind == "file" else _silence(context)
+        return {"kind": kind, **own, "rate": _rate(context), **silence}
 
     def items(self, context: Context) -> list[Item]:
-        """One per clip, keyed by its kind and the sound that it is made of."""
+        """One per clip, keyed by the sound that it is made of."""
         return [
             Item(
-                self.key(context, [_kind(context, clip), *_inputs(context, clip)]),
+                self.key(context, _inputs(context, clip)),
                 clip.clip_id,
                 clip.name,
                 (clip.row_key,),
@@ -63,9 +68,9 @@ class AudioReferences(Stage):
         from ltx_core.media.errors import MediaError
         from ltx_core.media.wav import wav_bytes
 
+        kind = _kind(context)
         for item in items:
             clip: Clip = item.payload
-            kind = _kind(context, clip)
             try:
                 wave = _given(context, clip) if kind == "file" else _own(context, clip, kind)
             except MediaError as error:
@@ -121,14 +126,13 @@ class ReferenceAudioLatents(Stage):
             yield pending(item, tensors={"latents": latents}, columns={"duration": clip.seconds})
 
 
-def _kind(context: Context, clip: Clip) -> str:
-    stated = context.config.dataset.audio_references.kind
-    return stated or ("file" if GIVEN in clip.file.side else "lowpass")
+def _kind(context: Context) -> str:
+    return context.config.dataset.audio_references.kind or ("file" if is_given(context, GIVEN) else "lowpass")
 
 
 def _inputs(context: Context, clip: Clip) -> list[str]:
     """Digests of what a clip's reference is made of."""
-    if _kind(context, clip) != "file":
+    if _kind(context) != "file":
         return [clip.sound]
     given = clip.file.side.get(GIVEN)
     return [clip.clip_id, repr(clip.seconds), "" if given is None else given.digest]
@@ -180,20 +184,15 @@ def _given(context: Context, clip: Clip) -> NDArray[np.float32]:
     from ltx_core.media.errors import MediaError
     from ltx_core.media.probe import probe
 
-    given = clip.file.side.get(GIVEN)
-    if given is None:
-        raise MediaError(f"no {GIVEN}: the dataset file gives none for this source", clip.path)
-    if given.problem:
-        raise MediaError(f"{GIVEN}: {given.problem}", given.path)
-    seconds = probe(given.path).duration
-    wave = read_audio(given.path, time_origin(given.path) + clip.time, clip.seconds, _rate(context))
-    given.check()
-    if wave is None:
-        raise MediaError(f"{GIVEN}: no audio stream", given.path)
     end = clip.time + clip.seconds
-    if seconds < end - AS_LONG:
-        raise MediaError(
-            f"{GIVEN} ends at {seconds:.2f} s, the clip at {end:.2f} s: a reference is as long as its target",
-            given.path,
-        )
+    with given_file(clip, GIVEN) as path:
+        wave = read_audio(path, time_origin(path) + clip.time, clip.seconds, _rate(context))
+        if wave is None:
+            raise MediaError("no audio stream", path)
+        seconds = probe(path).duration
+        if seconds < end - AS_LONG:
+            raise MediaError(
+                f"ends at {seconds:.2f} s, its clip at {end:.2f} s: a reference is as long as its target",
+                path,
+            )
     return wave

@@ -60,7 +60,7 @@ def start_in(clip: Clip, path: Path) -> float:
 def _given(clip: Clip, column: str) -> SideFile:
     given = clip.file.side.get(column)
     if given is None:
-        raise MediaError(f"no {column}: the dataset file gives none for this film", clip.path)
+        raise MediaError(f"no {column}: the dataset file gives none for this source", clip.path)
     if given.problem:
         raise MediaError(f"{column}: {given.problem}", given.path)
     return given

@@ -211,12 +211,15 @@ def test_references_are_made_of_the_clip_or_taken_from_the_given_file(tmp_path):
         }
         return pipe, rows, waves
 
-    pipe, rows, waves = made("dataset.audio_references={kind: null}")
-    kinds = {name: row.columns.get("kind") for name, row in rows.items()}
-    assert [kinds[f"{name}.wav #1"] for name in ("one", "two")] == ["lowpass", "file"]
-    assert rows["given.mp3 #2"].reason.startswith("reference_audio ends at 1.30 s, the clip at 2.25 s")
+    _, rows, waves = made("dataset.audio_references={kind: lowpass}")
+    assert all(row.ok for row in rows.values())
     low, high = loudness(waves["one.wav #1"]), loudness(waves["one.wav #2"])
     assert low == pytest.approx(-11, abs=0.5) and high < low - 12  # 2500 Hz lies above 1000 Hz, 250 Hz below
+
+    pipe, rows, waves = made("dataset.audio_references={kind: null}")
+    assert {row.columns["kind"] for row in rows.values() if row.ok} == {"file"}  # the dataset file has them
+    assert rows["one.wav #1"].reason == "no reference_audio: the dataset file gives none for this source"
+    assert rows["given.mp3 #2"].reason.startswith("reference_audio: ends at 1.30 s, its clip at 2.25 s")
     assert pitch(waves["two.wav #2"], RATE) == pytest.approx(800, rel=0.01)
     assert loudness(waves["two.wav #1"][:, :300]) > -14  # an MP3's late beginning is no silence in front
     latents = pipe.context.store.read(results(pipe, "reference_audio_latents")["two.wav #2"])["latents"]
@@ -230,9 +233,9 @@ def test_references_are_made_of_the_clip_or_taken_from_the_given_file(tmp_path):
     _, seeded, _ = made("dataset.audio_references={kind: noise, snr_db: 6, seed: 1}")
     _, again, _ = made("dataset.audio_references={kind: noise, snr_db: 6}")
     assert [row.row_key for row in again.values()] != [row.row_key for row in seeded.values()]
-
-    _, rows, _ = made("dataset.audio_references={kind: file}")
-    assert rows["one.wav #1"].reason == "no reference_audio: the dataset file gives none for this source"
+    _, muffled, _ = made("dataset.audio_references={kind: lowpass, snr_db: 3, seed: 5}")
+    _, rows, _ = made("dataset.audio_references={kind: lowpass}")
+    assert [row.row_key for row in muffled.values()] == [row.row_key for row in rows.values()]
 
 
 def test_masks_are_drawn_or_given_and_stored_to_be_looked_at(tmp_path):
@@ -253,7 +256,7 @@ def test_masks_are_drawn_or_given_and_stored_to_be_looked_at(tmp_path):
     rows = results(pipe, "audio_masks")
     read = {name: pipe.context.store.read(row)["mask"] for name, row in rows.items() if row.ok}
     assert all(mask.shape == (11,) and mask.dtype == torch.float32 for mask in read.values())
-    assert (read["drawn.wav #1"] == 0).any() and (read["drawn.wav #1"] == 1).any()
+    assert rows["drawn.wav #1"].reason == "no audio_mask: the dataset file gives none for this source"
     # A step is 0.1 s, the first one 0.025 s: 0 to 0.4 s are steps 0 to 3 and three quarters of step 4.
     np.testing.assert_allclose(read["listed.wav #1"], [0, 0, 0, 0, 0.25, *[1] * 6], atol=1e-6)
     # The second clip begins at 1.125 s: 0.3 to 0.475 s of it.
@@ -264,7 +267,12 @@ def test_masks_are_drawn_or_given_and_stored_to_be_looked_at(tmp_path):
     assert rows["painted.wav #2"].reason == reason
     assert rows["kept.wav #1"].reason == reason  # a tone is no mask, but nothing breaks
     for name in ("mask.png", "mask.wav"):
-        assert pipe.context.store.file(rows["drawn.wav #1"], name).stat().st_size > 100
+        assert pipe.context.store.file(rows["listed.wav #1"], name).stat().st_size > 100
+    drawn = pipeline(tmp_path / "ws", source, "dataset.audio_masks={kind: spans}", mode="audio_inpainting")
+    prepare(drawn, "audio_masks")
+    for row in results(drawn, "audio_masks").values():
+        mask = drawn.context.store.read(row)["mask"]
+        assert (mask == 0).any() and (mask == 1).any()
     hard = pipeline(
         tmp_path / "ws",
         source,
