@@ -37,9 +37,11 @@ def model_source(rewrite: Rewrite) -> None:
     source = section.get("model_source")
     if not isinstance(source, str):
         return
-    bare = source.removeprefix(HUB).rstrip("/")
-    if source in MODEL_VERSIONS or (bare != source and HUB_ID.fullmatch(bare)):
-        section["model_source"] = bare if source.startswith(HUB) else source
+    if source in MODEL_VERSIONS:
+        return
+    if source.startswith(HUB) and HUB_ID.fullmatch(bare := source.removeprefix(HUB).rstrip("/")):
+        section["model_source"] = bare
+        rewrite.note(f"model.model_source: {source}", f"model.model_source: {bare}")
     elif source.upper().startswith("LTXV_"):
         close = difflib.get_close_matches(source.upper(), MODEL_VERSIONS, 1)
         rewrite.refuse(

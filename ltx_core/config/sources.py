@@ -24,9 +24,9 @@ def repository(source: str) -> str:
 def not_here(source: str, folder: object) -> str:
     """What to do about a model that a config names and that is not on this machine."""
     named = repository(source)
-    what = f"names {named}" if named != source else "names a repository of the model hub"
+    what = "is a version of LTX-Video" if named != source else "is neither a folder here nor downloaded"
     return (
-        f"model.model_source {source!r} {what}, and a run downloads nothing (there is no folder {folder}); "
-        f"download it (`hf download {named} --local-dir FOLDER`) and set model.model_path to the folder. "
-        "What can be trained here are models of the LTX-2 family in the diffusers layout"
+        f"model.model_source {source!r} {what}: there is no {folder}, and a run downloads nothing. Download it "
+        f"(`hf download {named} --local-dir FOLDER`) and set model.model_path to the folder; models of the "
+        "LTX-2 family in the diffusers layout can be trained here"
     )

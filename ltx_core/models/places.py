@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ltx_core.errors import LtxError
+from ltx_core.models.info import ModelError, read_config
 
 HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "text_encoder_path": ("text_encoder", ("tokenizer",)),
@@ -18,6 +18,8 @@ HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "audio_vae_path": ("audio_vae", ("audio_processor", "vocoder")),
 }
 """Option -> its component, and those that are taken from beside it where they are there."""
+CLASSES = {"vae": "AutoencoderKLLTX2Video", "audio_vae": "AutoencoderKLLTX2Audio"}
+"""What diffusers calls a component; a text encoder is one of transformers' many."""
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 
 
@@ -25,7 +27,7 @@ def apart(options: Mapping[str, Path | None]) -> dict[str, Path]:
     """Component -> its folder, of the stated ones of the options of `HELD`.
 
     Raises:
-        LtxError: for a path that holds no such component.
+        ModelError: for a path that holds no such component.
     """
     found: dict[str, Path] = {}
     for option, (component, beside) in HELD.items():
@@ -41,14 +43,23 @@ def apart(options: Mapping[str, Path | None]) -> dict[str, Path]:
 def _component(option: str, path: Path, component: str) -> Path:
     for folder in (path / component, path):
         if (folder / CONFIG).is_file():
-            return folder
-    if path.is_file():
-        what = "is a single file"
-    elif path.is_dir():
-        what = f"holds neither {component}/{CONFIG} nor a {CONFIG} of its own"
+            found = read_config(folder / CONFIG).get("_class_name")
+            if found == CLASSES.get(component):
+                return folder
+            what = f"holds a {found}"
+            break
     else:
-        what = "does not exist"
-    raise LtxError(
+        what = _found(path, component)
+    raise ModelError(
         f"model.{option} {path} {what}; give the folder of a {component} in the diffusers layout or one that "
         f"holds {component}/, or leave the option out where the model has its own"
     )
+
+
+def _found(path: Path, component: str) -> str:
+    """What a path is that holds no component."""
+    if path.is_file():
+        return "is a single file"
+    if path.is_dir():
+        return f"holds neither {component}/{CONFIG} nor a {CONFIG} of its own"
+    return "does not exist"
