@@ -6,6 +6,8 @@ A condition here names files; the conditions of `training_strategy` name dataset
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -19,6 +21,22 @@ FACTORS = {
     "temporal_scale_factor": "reference_temporal_scale_factor",
 }
 """Field of a reference -> where a LoRA's metadata states it; absent where it was trained without."""
+
+
+def trained_factors(metadata: Mapping[str, str], name: str, columns: Sequence[str] = ()) -> list[int]:
+    """Factors that a LoRA's metadata states under `name`: one for all references, or one per column.
+
+    Args:
+        metadata: of the LoRA.
+        name: a value of `FACTORS`.
+        columns: those that are asked for, in order; none: all that are stated, each once.
+    """
+    try:
+        found = json.loads(metadata.get(name, "1"))
+    except ValueError:
+        found = 1
+    by_column = found if isinstance(found, dict) else dict.fromkeys(columns or ("",), found)
+    return [int(by_column.get(column, 1)) for column in columns or sorted(by_column)]
 
 
 class FileCondition(BaseModel):

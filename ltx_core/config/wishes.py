@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ltx_core.config.samples import FACTORS, SampleSection
+from ltx_core.config.samples import FACTORS, SampleSection, trained_factors
 from ltx_core.errors import ConfigError
 from ltx_core.modes import Strategy
 
@@ -103,21 +103,33 @@ def sections(
 
 
 def _conditions(wish: Wish, strategy: Strategy, trained: Mapping[str, str]) -> list[dict[str, Any]]:
-    def source(path: Path) -> dict[str, Any]:
-        sound = path.suffix.lower() in SOUND_SUFFIXES or strategy.video is None
-        return {"audio" if sound else "video": path}
-
     found: list[dict[str, Any]] = []
     if wish.image is not None:
         found.append({"type": "first_frame", "image_or_video": wish.image})
     for kind, path in (("prefix", wish.prefix), ("suffix", wish.suffix)):
         if path is not None:
-            found.append({"type": kind, **source(path), "duration": wish.span})
-    for path in wish.references:
-        found.append({"type": "reference", **source(path), "include_in_output": wish.beside})
-        if "video" in found[-1]:
-            found[-1] |= {name: int(trained.get(key, "1").split(",")[0]) for name, key in FACTORS.items()}
-    return found + _own(wish)
+            found.append({"type": kind, **_source(path, strategy), "duration": wish.span})
+    return [*found, *_references(wish, strategy, trained), *_own(wish)]
+
+
+def _source(path: Path, strategy: Strategy) -> dict[str, Any]:
+    sound = path.suffix.lower() in SOUND_SUFFIXES or strategy.video is None
+    return {"audio" if sound else "video": path}
+
+
+def _references(wish: Wish, strategy: Strategy, trained: Mapping[str, str]) -> list[dict[str, Any]]:
+    """References at the scale of the LoRA's; the first file is the first that it was trained with."""
+    found = [
+        {"type": "reference", **_source(path, strategy), "include_in_output": wish.beside}
+        for path in wish.references
+    ]
+    conditions = () if strategy.video is None else strategy.video.conditions
+    columns = [name for condition in conditions if condition.attaches for name in condition.columns]
+    for name, key in FACTORS.items():
+        known = trained_factors(trained, key, columns or ("",))
+        for number, stated in enumerate(stated for stated in found if "video" in stated):
+            stated[name] = known[min(number, len(known) - 1)]
+    return found
 
 
 def _own(wish: Wish) -> list[dict[str, Any]]:

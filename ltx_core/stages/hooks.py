@@ -19,6 +19,7 @@ from ltx_core.modes import Strategy
 from ltx_core.stages.batches import Contexts, Rows, scales
 from ltx_core.stages.context import Context
 from ltx_core.stages.generate import Request, generate, prompt_request
+from ltx_core.stages.report import lora_metadata
 from ltx_core.stages.samples import SHEET, write_samples
 from ltx_core.store.dataset import Sample
 from ltx_core.training.plan import Hook
@@ -108,9 +109,11 @@ def sample_requests(context: Context, rows: Rows, trained: Mapping[str, str] | N
     Args:
         context: of the config.
         rows: the dataset.
-        trained: metadata of the LoRA, which a reference's scale factors must fit; None: not known.
+        trained: metadata of the LoRA, which a reference's scale factors must fit; None: that of this run.
     """
     validation = context.config.validation
+    if trained is None and any(c.type == "reference" for s in validation.samples for c in s.conditions):
+        trained = lora_metadata(context, 0, "")
     if validation.samples:
         return [
             prompt_request(context, f"{number:02d}", section, trained)

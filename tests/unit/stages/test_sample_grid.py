@@ -111,6 +111,11 @@ def test_options_become_conditions():
     (found,) = sections(wish, (), T2V, {"reference_downscale_factor": "2"})
     first, second = found.conditions
     assert (first.downscale_factor, first.temporal_scale_factor, first.include_in_output) == (2, 1, True)
+    both = {"conditions": [{"type": "reference", "latents_dir": name} for name in ("depth", "pose")]}
+    wish = Wish(**one, references=(clip, clip))
+    factors = {"reference_downscale_factor": '{"depth": 2, "pose": 4}'}
+    (several,) = sections(wish, (), Strategy.model_validate({"video": both}), factors)
+    assert [condition.downscale_factor for condition in several.conditions] == [2, 4]
     assert second.audio == sound and found.video_dims == (64, 32, 9)
 
 
