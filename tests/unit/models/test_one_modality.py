@@ -10,7 +10,7 @@ import torch
 from ltx_core.models import partial
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.headers import transformer_parameter_count, weight_shapes
-from ltx_core.models.info import ModelInfo
+from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.models.lora import add_lora, load_lora, load_lora_state, lora_off, lora_state, save_lora
 from ltx_core.models.ltx2 import load_connectors, load_transformer
 from ltx_core.models.names import BOTH, modality_of, runs_with
@@ -103,3 +103,23 @@ def test_a_lora_of_one_modality_loads_into_the_part_the_whole_and_the_pipeline(t
         pipeline = LTX2Pipeline.from_pretrained(INFO.path, torch_dtype=torch.float32, local_files_only=True)
         pipeline.load_lora_weights(path)
     torch.testing.assert_close(run(pipeline.transformer, demo_streams, alone), ours, rtol=0, atol=1e-5)
+
+
+def test_of_a_joint_lora_a_part_takes_the_adapters_that_can_run(tmp_path, demo_streams):
+    both = load_transformer(INFO)
+    add_lora(both, LoraOptions(rank=2, target_modules=("to_k", "to_v")), 0)
+    draw = torch.Generator().manual_seed(1)
+    load_lora_state(
+        both, {n: t + 0.1 * torch.randn(t.shape, generator=draw) for n, t in lora_state(both).items()}
+    )
+    save_lora(tmp_path / "joint.safetensors", both, {})
+    part = load_transformer(INFO, modalities=["audio"])
+    load_lora(part, tmp_path / "joint.safetensors")
+    torch.testing.assert_close(
+        run(part, demo_streams, "audio"), run(both, demo_streams, "audio"), rtol=0, atol=1e-5
+    )
+    video = load_transformer(INFO, modalities=["video"])
+    add_lora(video, LoraOptions(rank=2), 0, ["video"])
+    save_lora(tmp_path / "video.safetensors", video, {})
+    with pytest.raises(ModelError, match="changes no layer that runs with audio alone"):
+        load_lora(load_transformer(INFO, modalities=["audio"]), tmp_path / "video.safetensors")

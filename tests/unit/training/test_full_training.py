@@ -13,6 +13,7 @@ from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.velocity import Velocity
 from ltx_core.modes import Strategy
 from ltx_core.training.checkpoint import STATE, latest
+from ltx_core.training.log import read_metrics
 from ltx_core.training.loop import CHECKPOINTS, train
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
 from ltx_core.training.plan import Parts, Plan
@@ -82,6 +83,8 @@ def test_it_learns_and_a_resumed_one_equals_an_unbroken_one(tmp_path, strategy):
         run(tmp_path / "broken", strategy, breaks_at=4)
     assert run(tmp_path / "broken", strategy).resumed_from == 2
     assert files(tmp_path / "broken") == files(tmp_path / "unbroken")
+    for row in read_metrics(tmp_path / "broken"):
+        assert row["loss_video"] is None and row["loss"] == row["loss_audio"]
 
 
 def test_mixed_precision_computes_in_bf16_and_learns_in_float32(tmp_path):
