@@ -79,7 +79,8 @@ class OptimizationOptions:
                 raise ValueError(f"scheduler_params.{name} is {value}; it must be at least {smallest}")
         if self.warmup_steps >= self.steps and self.warmup_steps:
             raise ValueError(
-                f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps; use fewer"
+                f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps; use at most "
+                f"{self.steps - 1}"
             )
 
 
@@ -112,6 +113,9 @@ class AccelerationOptions:
     Attributes:
         mixed_precision_mode: of the frozen models that encode, train and sample, and autocast of training's
             forward pass; None is "no". LoRA weights, audio autoencoder and vocoder are float32 always.
+        quantization, load_text_encoder_in_8bit: read and refused by the preflight.
+        offload_optimizer_during_validation: the optimizer's moments leave a GPU while samples are made; the
+            result is the same to the bit.
         threads: CPU threads of a training process; None: all cores. Results depend on it in the last bits.
         device: "auto" takes a GPU where there is one.
     """
