@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo test prove bench format clean
+.PHONY: help demo test prove bench docs format clean
 
 help:
 	@echo "make demo    install, train a LoRA on the included demo, say where the report is"
 	@echo "make test    install, then style, types and tests"
 	@echo "make prove   the long proofs: kills, processes, servers"
 	@echo "make bench   the table of speeds"
+	@echo "make docs    the tables of docs/modes.md, from the lists in code"
 	@echo "make format  write the code as \`make test\` wants it"
 	@echo "make clean   remove what the demo wrote (not the installation)"
 
@@ -42,6 +43,9 @@ prove: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.bench
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m ltx_core.config.modes_table
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
