@@ -16,8 +16,36 @@ Mask = NDArray[np.float32]
 STROKE_WIDTH = (0.08, 0.2)
 """Width of a stroke as a share of the picture's shorter side."""
 MAX_STROKES = 64
+DRAWS = 256
+"""How often a mask is drawn until it covers a cell; the last one is taken as it is."""
 ROUNDING = 1e-5
 """How far from 0 or 1 the mean of a cell may be and still be meant as 0 or 1."""
+
+
+def draw_mask(
+    clip_id: str,
+    size: tuple[int, int, int],
+    options: MaskOptions,
+    scale: VideoScale,
+    threshold: float | None = None,
+) -> Mask:
+    """A mask `[F, H, W]` of 0 and 1 by which at least one latent is generated wholly.
+
+    What is held in part bears no loss, so a mask that covers no cell would teach nothing; where shapes are
+    not much larger than cells, another is drawn.
+
+    Args:
+        clip_id: the clip.
+        size: its frames, height and width.
+        options: kind and parameters.
+        scale: pixels per latent, from the model.
+        threshold: as in `latent_mask`.
+    """
+    for attempt in range(DRAWS):
+        mask = make_mask(f"{clip_id}/{attempt}" if attempt else clip_id, *size, options)
+        if latent_mask(mask, scale, threshold).min() == 0:
+            break
+    return mask
 
 
 def make_mask(clip_id: str, frames: int, height: int, width: int, options: MaskOptions) -> Mask:
@@ -125,10 +153,8 @@ def latent_mask(mask: Mask, scale: VideoScale, threshold: float | None = None) -
             f"a mask of {width}x{height} pixels does not fit the model: its sides must be multiples of "
             f"{scale.width} and {scale.height}; resize it like its video"
         )
-    cells = mask.astype(np.float64).reshape(
-        frames, height // scale.height, scale.height, width // scale.width, scale.width
-    )
-    planes = cells.mean(axis=(2, 4))
+    rows = mask.reshape(frames, height // scale.height, scale.height, width).mean(axis=2, dtype=np.float64)
+    planes = rows.reshape(frames, -1, width // scale.width, scale.width).mean(axis=3)
     later = planes[1:].reshape(count - 1, scale.time, *planes.shape[1:]).mean(axis=1)
     mean = np.clip(np.concatenate([planes[:1], later]), 0, 1)
     mean = np.where(np.abs(mean - np.round(mean)) < ROUNDING, np.round(mean), mean)

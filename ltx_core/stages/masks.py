@@ -118,8 +118,8 @@ class MaskLatents(Stage):
                 yield rejected(item, unusable(error))
                 continue
             cells = latent_mask(mask, context.info.video_scale, threshold)
-            if row.columns["kind"] == "file" and cells.min() > 0:
-                yield rejected(item, _keeps_all(float(cells.min())))
+            if cells.min() > 0:
+                yield rejected(item, _keeps_all(row.columns["kind"], float(cells.min())))
                 continue
             columns = {**clip_columns(clip), "kept": float(cells.mean())}
             yield pending(
@@ -151,14 +151,17 @@ def _recipe(context: Context, clip: Clip) -> list[str]:
     kind = _kind(context)
     if kind == "file":
         return [kind, *given_key(clip, GIVEN)]
-    return [kind, digest({**asdict(context.config.dataset.masks), "kind": kind})]
+    dataset = context.config.dataset
+    cells = {"cell": asdict(context.info.video_scale), "threshold": dataset.mask_threshold}
+    return [kind, digest({**asdict(dataset.masks), "kind": kind, **cells})]
 
 
 def _drawn(context: Context, clip: Clip) -> Mask:
-    from ltx_core.curation.masks import make_mask
+    from ltx_core.curation.masks import draw_mask
 
-    bucket, options = clip.bucket, context.config.dataset.masks
-    return make_mask(clip.clip_id, bucket.frames, bucket.height, bucket.width, options)
+    dataset, bucket = context.config.dataset, clip.bucket
+    size = (bucket.frames, bucket.height, bucket.width)
+    return draw_mask(clip.clip_id, size, dataset.masks, context.info.video_scale, dataset.mask_threshold)
 
 
 def _stored(context: Context, clip: Clip, row: Row) -> Mask:
@@ -170,10 +173,13 @@ def _stored(context: Context, clip: Clip, row: Row) -> Mask:
     return frames_mask(read_frames(context.store.file(row, VIDEO), list(range(clip.bucket.frames))))
 
 
-def _keeps_all(least: float) -> str:
+def _keeps_all(kind: str, least: float) -> str:
     if least == 1:
         return f"{GIVEN} keeps the whole clip: nothing is left to generate"
+    what, fix = "the drawn mask", "raise dataset.masks.coverage"
+    if kind == "file":
+        what, fix = GIVEN, "give a mask that is black over a whole cell"
     return (
-        f"{GIVEN} keeps a part of every cell ({least:.2f} or more): nothing is generated wholly, so nothing "
-        "would be learned; give a mask that is black somewhere, or set dataset.mask_threshold"
+        f"{what} keeps a part of every cell ({least:.2f} or more): nothing is generated wholly, so nothing "
+        f"would be learned; {fix}, or set dataset.mask_threshold"
     )

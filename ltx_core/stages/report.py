@@ -19,6 +19,7 @@ from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.clips import rejected_cuts
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples, rejections, silence_is_kept
+from ltx_core.stages.factors import factor_metadata
 from ltx_core.stages.folder import SUMMARY, is_full, lineage_of, product_of, weights_of
 from ltx_core.stages.sources import repeated_files
 from ltx_core.stages.text import Text, full_text, text_key
@@ -150,6 +151,7 @@ def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
         "seed": str(config.seed),
         "software": f"ltx-flows {__version__}",
         "code_version": __version__,
+        **factor_metadata(context),
     }
 
 
