@@ -67,7 +67,9 @@ class SoundFile:
         info = probe(path)
         if not info.has_audio:
             raise ConfigError(f"{path} has no sound; give a file with an audio stream")
-        return cls(path, info.video_start, info.duration)
+        # An MP3 begins late by its encoder's delay, which is no silence in front.
+        start = max(0.0, info.audio_start) if info.kind == "audio" else info.video_start
+        return cls(path, start, info.duration)
 
     def steps(self, scale: AudioScale) -> int:
         """Latent steps that the whole file stands for."""
