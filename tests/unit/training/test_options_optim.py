@@ -61,9 +61,7 @@ def test_warm_up_then_down_to_the_floor(kind):
         (OptimizationOptions, {"steps": 10, "warmup_steps": 10}, "leave nothing"),
         (OptimizationOptions, {"steps": 0}, "greater than or equal to 1"),
         (OptimizationOptions, {"learning_rat": 1}, "learning_rat"),
-        (OptimizationOptions, {"optimizer_type": "adamw8bit"}, "use `optimizer_type: adamw`"),
         (CheckpointOptions, {"keep_last_n": -2}, "greater than or equal to -1"),
-        (AccelerationOptions, {"quantization": "int8-quanto"}, "leave it out"),
     ],
 )
 def test_refused_options(cls, values, message):
