@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch.optim import lr_scheduler
 
 from ltx_core.training.optim import learning_rate, trainable
-from ltx_core.training.options import AccelerationOptions, CheckpointOptions, OptimizationOptions
+from ltx_core.training.options import CheckpointOptions, OptimizationOptions
 
 STEPS, RATE = 40, 5e-4
 PEERS = {
