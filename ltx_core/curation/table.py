@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ltx_core.curation.sidecar import decode_text
-from ltx_core.errors import LtxError
+from ltx_core.errors import LegacyConfigWarning, LtxError
 
 FILE_COLUMNS = ("video", "audio", "reference_video", "reference_audio", "video_mask", "audio_mask")
 FURTHER = "reference_video"
@@ -74,11 +75,20 @@ def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> li
     if reader is None:
         raise TableError(f"{path} is no dataset file; use one of {', '.join(SUFFIXES)}")
     try:
-        raw = [(number, _renamed(row, path, number)) for number, row in reader(path)]
+        rows = list(reader(path))
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not raw:
+    if not rows:
         raise TableError(f"{path} holds no rows; write one row per video below the column names")
+    raw = [(number, _renamed(row, path, number)) for number, row in rows]
+    older = sorted({str(name).strip() for _, row in rows for name in row} & LEGACY.keys())
+    if older:
+        lines = "".join(f"\n  {name} -> {LEGACY[name]}" for name in older)
+        warnings.warn(
+            f"{path} has columns of an older form, which work as before; today they are named:{lines}",
+            LegacyConfigWarning,
+            stacklevel=2,
+        )
     _check_columns(path, raw, needed)
     return [_row(path, number, values) for number, values in raw]
 

@@ -96,6 +96,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     """Wire the config's parts together and run the loop; returns its `Outcome`."""
     from ltx_core.assemble import assemble
     from ltx_core.stages.batches import Rows, open_contexts, scales
+    from ltx_core.stages.factors import reference_factors
     from ltx_core.stages.hooks import make_hooks
     from ltx_core.stages.network import exporter, open_training
     from ltx_core.training.device import make_accelerator
@@ -104,6 +105,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
 
     config = context.config
     row, samples = load_samples(context)
+    reference_factors(context)  # refuses clips that disagree
     accelerator = make_accelerator(config.acceleration)
     rows = Rows(context, samples)
     velocity = open_training(context)
@@ -145,6 +147,7 @@ def make_plan(context: Context, folder: Path, identity: str, buckets: dict[str, 
         seed=config.seed,
         identity=identity,
         ahead=config.data.num_dataloader_workers,
+        offload=config.acceleration.offload_optimizer_during_validation,
     )
 
 

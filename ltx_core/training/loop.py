@@ -31,7 +31,7 @@ from ltx_core.training.data import Ahead
 from ltx_core.training.draws import Draws
 from ltx_core.training.interrupts import Interrupted, Interrupts, exclusive
 from ltx_core.training.log import RunLog
-from ltx_core.training.optim import adamw, learning_rate, set_learning_rate, trainable
+from ltx_core.training.optim import adamw, learning_rate, offloaded, set_learning_rate, trainable
 from ltx_core.training.order import Order
 from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
@@ -257,7 +257,8 @@ class _Training:
         if not due:
             return
         self.parts.model.eval()
-        with torch.no_grad(), self.interrupts.at_once(self.done):
+        moments = offloaded(self.optimizer.optimizer, self.plan.offload)
+        with torch.no_grad(), moments, self.interrupts.at_once(self.done):
             for hook in due:
                 measured = hook.call(self.done)
                 if measured and self.log is not None:

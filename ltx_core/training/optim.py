@@ -7,7 +7,8 @@ scheduler object: a resumed run asks for the rate of its step, and processes or 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -64,6 +65,24 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Use `rate` in every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+@contextmanager
+def offloaded(optimizer: torch.optim.Optimizer, wanted: bool) -> Iterator[None]:
+    """Inside the block the moments lie in the machine's memory, after it where they were, bit for bit."""
+    places = [
+        (state, name, value.device)
+        for state in (optimizer.state.values() if wanted else ())
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor) and value.device.type != "cpu"
+    ]
+    for state, name, _ in places:
+        state[name] = state[name].cpu()
+    try:
+        yield
+    finally:
+        for state, name, device in places:
+            state[name] = state[name].to(device)
 
 
 def _floor(options: OptimizationOptions, default: float = 0.0) -> float:

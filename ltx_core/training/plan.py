@@ -28,6 +28,7 @@ class Plan:
         identity: digest of all that the result depends on; a checkpoint of another identity is refused.
         ahead: steps whose data is read and prepared in advance; 0 reads when needed.
         tensorboard: whether events are written.
+        offload: whether the optimizer's moments leave the device while hooks work.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Plan:
     identity: str = ""
     ahead: int = 2
     tensorboard: bool = True
+    offload: bool = False
 
 
 @dataclass(frozen=True)

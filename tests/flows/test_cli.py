@@ -15,6 +15,7 @@ from fake_pipeline import ROWS, FakePipeline
 ROOT = Path(__file__).resolve().parents[2]
 LTX = (sys.executable, "-m", "flows.cli")
 COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "sample", "init", "store verify", "store gc")
+COMMANDS += ("config migrate", "config show", "config schema")
 
 FAKE_RUN = """
 import sys
@@ -80,8 +81,9 @@ def test_commands_take_a_config_and_overrides_and_few_options():
     }
     assert found >= SAMPLE_OPTIONS
     options = found - SAMPLE_OPTIONS
-    assert options == {"--help", "--workspace", "--output,", "-o,", "--repair", "--dry-run"} & options
-    assert len(options) <= 5
+    known = {"--help", "--workspace", "--output,", "-o,", "--repair", "--dry-run", "--force"}
+    assert options == known & options
+    assert len(options) <= 6
 
 
 def test_help_imports_neither_prefect_nor_torch():

@@ -9,6 +9,7 @@ import pytest
 
 from ltx_core.curation.sidecar import sidecar_caption
 from ltx_core.curation.table import TableError, read_table
+from ltx_core.errors import LegacyConfigWarning
 
 HARD = [
     "He says \"hello, 'world'\", twice",
@@ -53,7 +54,8 @@ def test_all_columns_and_older_names(tmp_path, suffix):
     row = {"media_path": "a.mp4", "caption": "c", "ref_media_path": "/abs/r.mp4", "audio": "a.wav"}
     row |= {"reference_audio": "r.wav", "video_mask": "m.mp4", "audio_mask": "m.wav", "split": "val"}
     write(path, [row])
-    (found,) = read_table(path)
+    with pytest.warns(LegacyConfigWarning, match=r"-> video\n  ref_media_path -> reference_video$"):
+        (found,) = read_table(path)
     assert (found.video, found.audio) == (tmp_path / "a.mp4", tmp_path / "a.wav")
     assert str(found.reference_video) == "/abs/r.mp4"
     assert (found.video_mask, found.audio_mask) == (tmp_path / "m.mp4", tmp_path / "m.wav")
