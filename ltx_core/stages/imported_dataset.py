@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ltx_core.conditions.reference import spatial_factor, temporal_factor
-from ltx_core.conditions.span import Span
+from ltx_core.config.coverage import fault
 from ltx_core.config.imported import SUFFIX, keeps_silence, mode_columns
 from ltx_core.config.root import TEXT_COLUMN
 from ltx_core.curation.buckets import Bucket, DurationBucket
 from ltx_core.curation.split import split_by_source
 from ltx_core.errors import LtxError
-from ltx_core.geometry.grid import VideoGrid
+from ltx_core.geometry.grid import AudioGrid, VideoGrid
 from ltx_core.geometry.units import audio_steps
 from ltx_core.stages.context import Context
 from ltx_core.stages.imported import entries, sample_id
@@ -83,16 +83,16 @@ def _problem(context: Context, columns: Columns) -> str:
     """Why the columns of a sample do not belong together, or ""."""
     for modality, stream in context.config.training_strategy.streams.items():
         target = columns.get(stream.latents_dir)
-        for condition in stream.conditions if target is not None else ():
-            assert target is not None
-            if isinstance(condition, Span) and condition.temporal_boundary >= _shape(target)[1]:
-                return (
-                    f"{condition.type} of {condition.temporal_boundary} leaves nothing to generate: "
-                    f"the bucket {target.columns['bucket']} has {_shape(target)[1]} latent frames or steps"
-                )
-            for column in condition.columns:
-                if reason := _misfit(context, modality, target, columns[column]):
-                    return f"{column}: {reason}"
+        if target is None:
+            continue
+        wrong = (
+            fault(stream.conditions, _target_grid(context, modality, target)) if stream.is_generated else None
+        )
+        if wrong is not None:
+            return f"bucket {target.columns['bucket']}: {wrong.found}; {wrong.advice}"
+        for column in (name for condition in stream.conditions for name in condition.columns):
+            if reason := _misfit(context, modality, target, columns[column]):
+                return f"{column}: {reason}"
     return ""
 
 
@@ -117,6 +117,13 @@ def _misfit(context: Context, modality: str, target: Row, row: Row) -> str:
     except LtxError as error:
         return str(error)
     return ""
+
+
+def _target_grid(context: Context, modality: str, target: Row) -> VideoGrid | AudioGrid:
+    scale, sizes = context.info.audio_scale, _shape(target)[1:]
+    if modality == "audio" and scale is not None:
+        return AudioGrid(sizes[0], scale)
+    return _grid(context, sizes)
 
 
 def _grid(context: Context, sizes: Sequence[int]) -> VideoGrid:
