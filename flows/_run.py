@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from prefect import Flow, flow, get_run_logger
 from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from ltx_core.errors import LtxError
+from ltx_core.errors import LegacyConfigWarning, LtxError
 from tasks._display import LogDisplay
 from tasks._work import Job, Manifest, Work, open_work
 
@@ -61,8 +62,10 @@ def open_run(config: str, overrides: Sequence[str] | None) -> Work:
         ConfigError: when preflight refuses the config.
     """
     log = get_run_logger()
-    work = open_work(Job.of(Path(config), overrides or ()), LogDisplay(log))
-    for warning in work.pipeline.refuse():
+    with warnings.catch_warnings(record=True) as older:
+        warnings.simplefilter("always", LegacyConfigWarning)
+        work = open_work(Job.of(Path(config), overrides or ()), LogDisplay(log))
+    for warning in [*(found.message for found in older), *work.pipeline.refuse()]:
         log.warning("%s", warning)
     work.pipeline.begin()
     return work
