@@ -26,6 +26,7 @@ from ltx_core.stages.context import Context
 from ltx_core.stages.folder import is_full, lineage_of, run_folder
 from ltx_core.stages.imported_dataset import imported_buckets
 from ltx_core.stages.modalities import needed_modalities
+from ltx_core.stages.references import mean_tokens, reference_tokens, wanted_references
 from ltx_core.stages.report import base_fingerprint
 from ltx_core.stages.timing import seconds_per_row
 from ltx_core.training.log import METRICS, read_metrics
@@ -133,7 +134,8 @@ def missing_rows(context: Context, plan: StagePlan) -> int | None:
     if context.registry[plan.stage].single:
         return 1
     clips = _clips(context)
-    return None if clips is None else len(clips)
+    each = len(wanted_references(context)) if plan.stage in ("references", "reference_latents") else 1
+    return None if clips is None else len(clips) * each
 
 
 def _clips(context: Context) -> list[Bucket] | None:
@@ -200,22 +202,23 @@ def _tokens(context: Context, bucket: Bucket) -> Tokens:
     config, info = context.config, context.info
     strategy = config.training_strategy
     picture = sound = 0
+    references: list[int] = []
     if strategy.video is not None:
         size = bucket.width, bucket.height, bucket.frames
         try:
             picture = video_grid(*size, config.dataset.fps, info.video_scale).tokens
+            references = [
+                reference_tokens(context, bucket, name)
+                for condition in strategy.video.conditions
+                for name in condition.columns
+                if condition.attaches
+            ]
         except ValueError as error:
             raise ConfigError(f"dataset.buckets {bucket}: {error}") from error
     if strategy.audio is not None and info.audio_scale is not None:
         sound = audio_steps(bucket.seconds(config.dataset.fps), info.audio_scale)
-    sizes = {"video": picture, "audio": sound}
-    attached = sum(
-        sizes[modality]
-        for modality, stream in strategy.streams.items()
-        for condition in stream.conditions
-        if condition.attaches
-    )
-    return Tokens(str(bucket), picture, sound, attached)
+        references += [sound for condition in strategy.audio.conditions if condition.attaches]
+    return Tokens(str(bucket), picture, sound, sum(references))
 
 
 def _memory(context: Context, trained: int) -> list[tuple[str, int]]:
@@ -254,11 +257,13 @@ def _row_bytes(context: Context, stage: str) -> int:
     """Bytes of one row's tensors and files: as computed from its shape, else the average of stored rows."""
     info, dataset = context.info, context.config.dataset
     width = PRECISION_BYTES[dataset.latents_dtype]
-    tokens = [_tokens(context, bucket) for bucket in _clips(context) or _buckets(context)]
+    buckets = _clips(context) or _buckets(context)
+    tokens = [_tokens(context, bucket) for bucket in buckets]
+    pictures = mean_tokens(context, buckets) if stage == "reference_latents" else 0.0
     video, audio = fmean(found.video for found in tokens), fmean(found.audio for found in tokens)
     exact = {
         "latents": video * info.video_channels * width,
-        "reference_latents": video * info.video_channels * width,
+        "reference_latents": pictures * info.video_channels * width,
         "audio_latents": audio * info.audio_channels * info.audio_bins * width,
         "reference_audio_latents": audio * info.audio_channels * info.audio_bins * width,
         "mask_latents": video * 4,

@@ -7,9 +7,13 @@ file if it has that column, else Canny edges. `dataset.extra_references` fills f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.curation.buckets import Bucket
 from ltx_core.curation.options import ReferenceOptions
+from ltx_core.curation.references import reference_bucket
+from ltx_core.geometry.units import video_grid
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
@@ -54,7 +58,6 @@ class References(Stage):
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Make each of the frames that the target shows, or cut the given file alike."""
-        from ltx_core.curation.references import reference_bucket
         from ltx_core.media.errors import MediaError
         from ltx_core.media.write import encode_video
 
@@ -110,7 +113,6 @@ class ReferenceLatents(Stage):
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Encode the stored video, every frame of it."""
-        from ltx_core.curation.references import reference_bucket
         from ltx_core.encoding.video import encode_video
         from ltx_core.media.decode import read_frames
 
@@ -158,6 +160,23 @@ def reference_kind(context: Context, options: ReferenceOptions) -> str:
     return options.kind or ("file" if is_given(context, options.column) else "canny")
 
 
+def reference_tokens(context: Context, bucket: Bucket, column: str) -> int:
+    """Tokens that a reference of a clip in `bucket` attaches.
+
+    Raises:
+        ValueError: when its size does not fit the model.
+    """
+    options = all_references(context).get(column, ReferenceOptions())
+    scaled = reference_bucket(bucket, options)
+    fps = context.config.dataset.fps
+    return video_grid(scaled.width, scaled.height, scaled.frames, fps, context.info.video_scale).tokens
+
+
+def mean_tokens(context: Context, buckets: Sequence[Bucket]) -> float:
+    """Tokens of one reference video of clips in `buckets`, on average over all that are wanted."""
+    return fmean(reference_tokens(context, b, name) for b in buckets for name in wanted_references(context))
+
+
 def reference_fps(options: ReferenceOptions, clip: Clip) -> float:
     """Frame rate of a clip's reference."""
     return clip.fps / options.reference_temporal_scale_factor
@@ -184,7 +203,7 @@ def _named(column: str) -> list[str]:
 
 def _made(context: Context, clip: Clip, kind: str, options: ReferenceOptions) -> Frames:
     """A reference made of the clip's frames at their size, then made smaller."""
-    from ltx_core.curation.references import make_reference, reference_bucket
+    from ltx_core.curation.references import make_reference
     from ltx_core.media.fit import fit
 
     shown = context.models.frames(clip)[:: options.reference_temporal_scale_factor]
@@ -198,7 +217,6 @@ def _given(clip: Clip, options: ReferenceOptions) -> Frames:
     Raises:
         MediaError: when there is none, or it ends before the clip.
     """
-    from ltx_core.curation.references import reference_bucket
     from ltx_core.media.beside import Stretch, read_stretch
     from ltx_core.media.fit import fit
 

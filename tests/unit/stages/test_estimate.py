@@ -103,6 +103,9 @@ def test_before_anything_is_computed_nothing_is_invented(pipeline):
     assert estimate.store_bytes is None and estimate.checkpoint_bytes > 0
     (tokens,) = estimate.tokens
     assert (tokens.video, tokens.audio, tokens.attached, tokens.all) == (48, 0, 48, 96)
+    scaled = "dataset.references={reference_downscale_factor: 2, reference_temporal_scale_factor: 2}"
+    (tokens,) = pipeline(scaled, config="v2v_ic_lora.yaml").estimate([]).tokens
+    assert tokens.attached == 2 * 2 * 2
     memory = dict(estimate.memory)
     connectors = parameter_count(INFO, "connectors", ["video_connector"])
     weights = 4 * (transformer_parameter_count(INFO, ["video"]) + connectors)
