@@ -15,7 +15,7 @@ from fake_pipeline import ROWS, FakePipeline
 ROOT = Path(__file__).resolve().parents[2]
 LTX = (sys.executable, "-m", "flows.cli")
 COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "sample", "init", "store verify", "store gc")
-COMMANDS += ("config migrate", "config show", "config schema")
+COMMANDS += ("store import", "config migrate", "config show", "config schema")
 
 FAKE_RUN = """
 import sys
