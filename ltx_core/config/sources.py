@@ -26,7 +26,7 @@ def not_here(source: str, folder: object) -> str:
     named = repository(source)
     what = "is a version of LTX-Video" if named != source else "is neither a folder here nor downloaded"
     return (
-        f"model.model_source {source!r} {what}: there is no {folder}, and a run downloads nothing. Download it "
-        f"(`hf download {named} --local-dir FOLDER`) and set model.model_path to the folder; models of the "
-        "LTX-2 family in the diffusers layout can be trained here"
+        f"model.model_source {source!r} {what}: there is no {folder}, and a run downloads nothing. Download "
+        f"it (`hf download {named} --local-dir FOLDER`) and set model.model_path to the folder; models of "
+        "the LTX-2 family in the diffusers layout can be trained here"
     )
