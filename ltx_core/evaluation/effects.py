@@ -67,7 +67,8 @@ class Comparison:
 
     Attributes:
         true: the clip itself.
-        samples: one by variant, equal but for the lever; "seed" with other noise.
+        samples: one by variant, equal but for the lever; "seed" with other noise, "cut" with another clip's
+            content of a given modality that is withheld all the same.
         given: the clip whose content the wrong sample was given.
         region: of a holding condition.
         drift: largest change of a held latent by variant, 0 where it came back as it was.
@@ -135,6 +136,8 @@ def effects(
         rows.append(_drift_row(key, comparisons))
     if any("seed" in found.samples for found in comparisons):
         rows.append(_seed_row(key, chosen[-1], comparisons))
+    if any("cut" in found.samples for found in comparisons):
+        rows.append(_swap_row(key, chosen[-1], comparisons))
     return [row for row in rows if row.right is not None]
 
 
@@ -186,6 +189,19 @@ def _seed_row(key: str, change: Measure, comparisons: Sequence[Comparison]) -> E
         f"change of the generated part with another seed, {unit}",
         right=_mean(values),
         better="",
+        clips=len(comparisons),
+    )
+
+
+def _swap_row(key: str, change: Measure, comparisons: Sequence[Comparison]) -> Effect:
+    """What another clip's content changes: with the condition, and withheld, where it must be nothing."""
+    unit = change.name.rsplit(", ", 1)[1]
+    return Effect(
+        key,
+        f"change by another clip's content, {unit}",
+        right=_mean(_compared(change, comparisons, "wrong", "right")),
+        withheld=_mean(_compared(change, comparisons, "cut", "withheld")),
+        better="higher",
         clips=len(comparisons),
     )
 

@@ -42,6 +42,9 @@ from ltx_core.stages.hooks import heldout_batches, heldout_clips
 from ltx_core.stages.references import all_references, reference_kind
 from ltx_core.store.dataset import Sample
 
+WITHHELD, OTHERS = ("withheld", "cut"), ("wrong", "cut")
+"""Variants without the condition, and those with another clip's content."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -112,6 +115,8 @@ class Influence:
         regions = [self._region(trial.lever, request.batch) for request in plain]
         if trial.lever.holds and trial.lever.kind not in SPANS:
             made["seed"] = self._generate(trial, "seed", [self._request(clip, seed + 1) for clip in clips])
+        if trial.lever.kind == GIVEN and trial.partners:
+            made["cut"] = self._generate(trial, "cut", plain)
         found = []
         for place, clip in enumerate(clips):
             samples = {variant: one[place] for variant, one in made.items()}
@@ -180,10 +185,10 @@ class Influence:
         return self._coins.setdefault(lever.key, without(lever))
 
     def _model(self, lever: Lever, variant: str) -> Velocity:
-        return Apart.of(self.velocity) if variant == "withheld" and lever.kind == GIVEN else self.velocity
+        return Apart.of(self.velocity) if variant in WITHHELD and lever.kind == GIVEN else self.velocity
 
     def _changed(self, batch: Batch, trial: Trial, variant: str) -> Batch:
-        if variant != "wrong":
+        if variant not in OTHERS:
             return batch
         lever = trial.lever
         hold = held(lever, self.strategy, batch, self.scales) if lever.holds else None

@@ -43,6 +43,7 @@ def groups(
         views += [
             media_view(LABELS[variant].format(what), sample, clip.fps, trial.lever.measured)
             for variant, sample in found.samples.items()
+            if variant in LABELS
         ]
         yield SampleGroup(clip.caption, tuple(views), f"{title[0].upper()}{title[1:]}: {clip.name}")
 

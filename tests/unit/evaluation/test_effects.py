@@ -91,6 +91,8 @@ def test_a_sound_is_measured_next_to_what_is_held():
     span, change = effects("audio.suffix", measures("suffix", "audio"), [found], {}, 0)
     assert span.right == 0 and span.wrong == span.withheld > 1 and span.followed == 0
     assert change.measure.endswith("dB")
+    cut = Comparison(low, {"right": low, "wrong": high, "withheld": high, "cut": high}, high)
+    assert effects("video", measures("given", "audio"), [cut], {}, 0)[-1].withheld == 0
     given = effects(
         "video", measures("given", "audio"), [Comparison(low, {"right": high, "wrong": low})], {}, 0
     )
