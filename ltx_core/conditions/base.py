@@ -2,7 +2,7 @@
 
 A condition does one of two things to the tokens of a modality, and the same in training and in sampling:
 it holds target tokens (`hold`) or attaches clean tokens in front (`attach`). Which tokens it touches is
-stated here; its content comes from a dataset column (`stages/batches.py`) or a file (`stages/content.py`);
+stated here; its content comes from a dataset column (`stages/batches.py`) or a file (`conditions/files.py`);
 how often it applies is its `probability`, which training alone draws.
 """
 
@@ -17,6 +17,8 @@ from ltx_core.geometry.grid import AudioGrid, VideoGrid
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ltx_core.conditions.files import FileCondition
 
 Modality = Literal["video", "audio"]
 Grid = VideoGrid | AudioGrid
@@ -40,13 +42,18 @@ class Attachment:
 
 
 class Condition(BaseModel):
-    """Base of all conditions. Subclasses state `type`, `modalities` and one of `hold` and `attach`."""
+    """Base of all conditions. Subclasses state `type`, `modalities` and one of `hold` and `attach`.
+
+    Attributes:
+        file: its form in a sample, where files hold its content; None where a sample cannot state it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     modalities: ClassVar[tuple[Modality, ...]] = ("video", "audio")
     attaches: ClassVar[bool] = False
     summary: ClassVar[str] = ""
+    file: ClassVar[type[FileCondition] | None] = None
 
     type: str
     probability: Probability = 1.0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from ltx_core.conditions.base import Condition, Grid
+from ltx_core.conditions.files import OneSource, Part, Target
 from ltx_core.errors import LtxError
 from ltx_core.geometry.grid import VideoGrid
 
@@ -14,10 +16,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class MaskFile(OneSource):
+    """The part of a sample's video or sound that its mask keeps."""
+
+    FILES: ClassVar[tuple[str, ...]] = ("video", "audio", "mask")
+
+    type: Literal["mask"] = "mask"
+    mask: Path
+
+    def part(self, target: Target, column: str) -> Part:
+        """The whole video or sound, and the mask as a column."""
+        condition = Mask(mask_dir=column)
+        if self.modality == "audio":
+            content, _ = target.whole_sound(self.source)
+            return Part(condition, content, target.sound_mask(self.mask))
+        mask = target.picture_mask(self.mask)
+        frames = target.pictures(self.source, target.dims, target.fps)
+        return Part(condition, target.encode(frames), mask)
+
+
 class Mask(Condition):
     """Hold by the mask in column `mask_dir`: 1 keeps, 0 generates, between them both in proportion."""
 
     summary: ClassVar[str] = "holds by a stored mask in [0, 1]"
+    file = MaskFile
 
     type: Literal["mask"] = "mask"
     mask_dir: Annotated[str, Field(examples=["video_masks"])]

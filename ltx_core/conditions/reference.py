@@ -7,14 +7,111 @@ target size / reference size; times use the reference's own frame rate, shifted 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ltx_core.conditions.base import Attachment, Condition, Content, Grid, Modality
+from ltx_core.conditions.files import Dims, OneSource, Part, Target
 from ltx_core.errors import LtxError
 from ltx_core.geometry.grid import VideoGrid
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+FACTORS = {
+    "downscale_factor": "reference_downscale_factor",
+    "temporal_scale_factor": "reference_temporal_scale_factor",
+}
+"""Field of a reference's file -> where a LoRA's metadata states it; absent where it was trained without."""
+
+
+def trained_factors(metadata: Mapping[str, str], name: str, columns: Sequence[str] = ()) -> list[int]:
+    """Factors that a LoRA's metadata states under `name`: one for all references, or one per column.
+
+    Args:
+        metadata: of the LoRA.
+        name: a value of `FACTORS`.
+        columns: those that are asked for, in order; none: all that are stated, each once.
+    """
+    try:
+        found = json.loads(metadata.get(name, "1"))
+    except ValueError:
+        found = 1
+    by_column = found if isinstance(found, dict) else dict.fromkeys(columns or ("",), found)
+    return [int(by_column.get(column, 1)) for column in columns or sorted(by_column)]
+
+
+class ReferenceFile(OneSource):
+    """A reference of a sample.
+
+    Attributes:
+        downscale_factor: sample size over the size that the reference is encoded at.
+        temporal_scale_factor: (sample frames - 1) over (reference frames - 1).
+        include_in_output: show it beside the result.
+    """
+
+    attaches: ClassVar[bool] = True
+
+    type: Literal["reference"] = "reference"
+    downscale_factor: Annotated[int, Field(ge=1)] = 1
+    temporal_scale_factor: Annotated[int, Field(ge=1)] = 1
+    include_in_output: bool = False
+
+    def part(self, target: Target, column: str) -> Part:
+        """The reference's latents as a column, at its own size and rate."""
+        condition = Reference(latents_dir=column)
+        if self.modality == "audio":
+            sound = target.sound(self.source)
+            seconds = min(target.seconds, sound.seconds)
+            wave = sound.read(seconds, target.wave_rate) if self.include_in_output else None
+            return Part(condition, column=target.encode_sound(sound, seconds), wave=wave)
+        for name, metadata in FACTORS.items():
+            self._check_factor(target, name, metadata)
+        fps = target.fps / self.temporal_scale_factor
+        frames = target.pictures(self.source, self._dims(target), fps)
+        shown = frames if self.include_in_output else None
+        return Part(condition, column=target.encode(frames), fps=fps, frames=shown)
+
+    def _check_factor(self, target: Target, name: str, metadata: str) -> None:
+        """Refuse a reference that is scaled otherwise than the LoRA's were."""
+        known, found = target.factors(metadata), getattr(self, name)
+        if known and found not in known:
+            raise target.refuse(
+                self,
+                f"{name} is {found}, but the LoRA was trained with {metadata} "
+                f"{', '.join(map(str, known))}; set {name}: {known[0]}",
+            )
+
+    def _dims(self, target: Target) -> Dims:
+        """Size and frames of the reference.
+
+        Raises:
+            ConfigError: when the sample's cannot be divided so.
+        """
+        (width, height, frames), scale = target.dims, target.video.scale
+        space, time = self.downscale_factor, self.temporal_scale_factor
+        if width % (space * scale.width) or height % (space * scale.height):
+            good = [
+                n
+                for n in range(1, target.video.width + 1)
+                if not (width % (n * scale.width) or height % (n * scale.height))
+            ]
+            raise target.refuse(
+                self,
+                f"downscale_factor {space} does not divide the sample's {width}x{height} into cells of "
+                f"{scale.width}x{scale.height} pixels; use {', '.join(map(str, good))}",
+            )
+        if (frames - 1) % (time * scale.time):
+            good = [n for n in range(1, target.video.frames) if not (frames - 1) % (n * scale.time)]
+            raise target.refuse(
+                self,
+                f"temporal_scale_factor {time} does not divide the sample's {frames} frames: frames - 1 must "
+                f"be a multiple of {scale.time} times it; use {', '.join(map(str, good)) or 1}",
+            )
+        return width // space, height // space, (frames - 1) // time + 1
 
 
 class Reference(Condition):
@@ -23,6 +120,7 @@ class Reference(Condition):
     modalities: ClassVar[tuple[Modality, ...]] = ("video", "audio")
     attaches: ClassVar[bool] = True
     summary: ClassVar[str] = "attaches another clip's tokens"
+    file = ReferenceFile
 
     type: Literal["reference"] = "reference"
     latents_dir: str = "reference_latents"

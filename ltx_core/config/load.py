@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ltx_core.conditions import FILE_CONDITIONS
 from ltx_core.config.explain import explain
 from ltx_core.config.migrate import deprecation, migrate
 from ltx_core.config.root import Config
-from ltx_core.config.samples import FILE_CONDITIONS
 from ltx_core.config.sources import repository
 from ltx_core.errors import ConfigError, LegacyConfigWarning
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ltx_core.conditions import ROLES
 from ltx_core.conditions.base import Modality
 from ltx_core.config.samples import SampleSection
 from ltx_core.config.sections import ValidationSection
@@ -11,7 +12,7 @@ from ltx_core.errors import ConfigError
 from ltx_core.modes import AudioStream, Role, Strategy, VideoStream
 
 MODALITIES: tuple[Modality, ...] = ("video", "audio")
-GIVEN_BY: Mapping[Modality, str] = {"video": "video_to_audio", "audio": "audio_to_video"}
+GIVEN_BY: Mapping[Modality, str] = {c.gives: c.model_fields["type"].default for c in ROLES if c.gives}
 """The condition of a sample that gives a modality whole."""
 Wanted = Mapping[Modality, bool | None]
 """`validation.generate_video` and `.generate_audio`: None follows the mode."""

@@ -1,6 +1,6 @@
 """What the conditions of a sample hold of it, from lengths and regions alone: something must be left.
 
-Lengths mean the same as when the sample is made (`stages/sample_parts.py`).
+Each condition says itself what it holds (`FileCondition.counted`), here as when the sample is made.
 """
 
 from __future__ import annotations
@@ -9,26 +9,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ltx_core.conditions import Condition, FirstFrame, Mask, Prefix, SpatialCrop, Suffix
+from ltx_core.conditions import Condition, FileCondition, Mask
 from ltx_core.conditions.base import Grid, Modality
+from ltx_core.conditions.span import SpanFile
 from ltx_core.config.coverage import Fault, fault
 from ltx_core.config.roles import sample_roles, wanted_modalities
 from ltx_core.config.root import Config
-from ltx_core.config.samples import (
-    FileCondition,
-    FirstFrameFile,
-    PrefixFile,
-    SampleSection,
-    SpatialCropFile,
-    SuffixFile,
-)
+from ltx_core.config.samples import SampleSection
 from ltx_core.errors import ConfigError
-from ltx_core.geometry.grid import AudioGrid, VideoGrid
+from ltx_core.geometry.grid import VideoGrid
 from ltx_core.geometry.units import audio_grid, audio_steps, video_grid
 from ltx_core.models.info import ModelInfo
 from ltx_core.modes import Role
-
-Span = PrefixFile | SuffixFile
 
 
 def check_sample_spans(config: Config) -> str:
@@ -78,64 +70,36 @@ def _refusal(section: SampleSection, stated: FileCondition, why: str) -> ConfigE
 
 
 def _condition(section: SampleSection, stated: FileCondition, grid: Grid) -> Condition:
-    """What a file's condition is in training; one that holds nothing that can be counted is a mask."""
-    if isinstance(stated, FirstFrameFile):
-        return FirstFrame()
-    if isinstance(stated, SpatialCropFile):
-        return SpatialCrop(spatial_region=stated.spatial_region)
-    if isinstance(stated, PrefixFile):
-        return Prefix(temporal_boundary=_boundary(section, stated, grid))
-    if isinstance(stated, SuffixFile):
-        return Suffix(temporal_boundary=_boundary(section, stated, grid))
-    return Mask(mask_dir="uncounted")
-
-
-def _boundary(section: SampleSection, stated: Span, grid: Grid) -> int:
-    """Latent frames or steps of a span.
+    """What a file's condition is in training; one that holds nothing that can be counted is a mask.
 
     Raises:
-        ConfigError: when it is longer than its file.
+        ConfigError: when it wants more than its file has.
     """
-    (path,) = stated.paths.values()
-    there, rate = _length(path, grid)
-    wanted = stated.num_frames
-    if stated.duration is not None:
-        wanted = max(1, round(stated.duration * rate))
-    if wanted is not None and wanted > there:
-        unit = "frames" if isinstance(grid, VideoGrid) else "latent steps"
-        raise _refusal(
-            section,
-            stated,
-            f"{wanted} {unit} are wanted, and the file has {there} at {rate:g} per second; the largest "
-            f"num_frames is {there}, the largest duration {there / rate:g}",
-        )
-    count = there if wanted is None else wanted
-    if isinstance(grid, AudioGrid):
-        return count
-    if isinstance(stated, PrefixFile):
-        return (count - 1) // grid.scale.time + 1
-    return max(1, count // grid.scale.time)
+    try:
+        return stated.counted(grid, lambda path: _length(path, grid)) or Mask(mask_dir="uncounted")
+    except ValueError as error:
+        raise _refusal(section, stated, str(error)) from None
 
 
-def _length(path: Path, grid: Grid) -> tuple[int, float]:
-    """Pixel frames (audio: latent steps) of a file, and how many there are in a second."""
+def _length(path: Path, grid: Grid) -> int:
+    """Pixel frames (audio: latent steps) of a file."""
     if isinstance(grid, VideoGrid):
         from ltx_core.media.decode import frame_count
 
-        return frame_count(path, grid.fps), grid.fps
+        return frame_count(path, grid.fps)
     from ltx_core.media.probe import probe
 
-    return audio_steps(probe(path).duration, grid.scale), grid.scale.latents_per_second
+    return audio_steps(probe(path).duration, grid.scale)
 
 
 def _advice(found: Fault, stated: FileCondition, grid: Grid) -> str:
     """The nearest valid choice in the fields of a sample."""
     if found.largest is None:
         return found.advice
-    frames, rate = found.largest, 1.0
+    frames = found.largest
     if isinstance(grid, VideoGrid):
-        time, rate = grid.scale.time, grid.fps
-        frames = time * (frames - 1) + 1 if isinstance(stated, PrefixFile) else time * frames
+        rate = grid.fps
+        frames = stated.pixel(frames, grid.scale.time) if isinstance(stated, SpanFile) else frames
     else:
         rate = grid.scale.latents_per_second
     return f"the largest num_frames that leaves something is {frames} (a duration of {frames / rate:g})"

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ltx_core.config.samples import FACTORS, SampleSection, trained_factors
+from ltx_core.conditions.reference import FACTORS, trained_factors
+from ltx_core.config.samples import SampleSection
 from ltx_core.errors import ConfigError
 from ltx_core.modes import Strategy
 

@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 
 from ltx_core.assemble import Batch, audio_latents, audio_tokens, video_latents, video_tokens
+from ltx_core.conditions import FileCondition
 from ltx_core.conditions.base import Condition, Modality
+from ltx_core.conditions.files import Part
 from ltx_core.config.roles import sample_roles, wanted_modalities
-from ltx_core.config.samples import FileCondition, SampleSection
+from ltx_core.config.samples import SampleSection
 from ltx_core.errors import ConfigError
 from ltx_core.modes import AudioStream, Role, Strategy, VideoStream
 from ltx_core.sampling.compose import Piece, compose
 from ltx_core.stages.sample_media import Frames, Wave
-from ltx_core.stages.sample_parts import MAKERS
-from ltx_core.stages.sample_target import Part, Target
+from ltx_core.stages.sample_target import Target
 
 Parts = Sequence[tuple[FileCondition, Part]]
 
@@ -64,7 +65,7 @@ def prepare(target: Target, section: SampleSection) -> Prepared:
     config = target.context.config
     roles = sample_roles(config.training_strategy, wanted_modalities(config.validation), section)
     parts = [
-        (condition, MAKERS[type(condition)](target, condition, f"sample_{number}"))
+        (condition, condition.part(target, f"sample_{number}"))
         for number, condition in enumerate(section.conditions)
     ]
     streams: dict[Modality, list[Condition]] = {"video": [], "audio": []}

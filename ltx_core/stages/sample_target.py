@@ -1,8 +1,8 @@
-"""What a sample is to be (`Target`) and what one of its conditions becomes (`Part`)."""
+"""What a sample is to be, for the conditions that it states: files read for it, and encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,41 +10,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ltx_core.conditions import Condition
+from ltx_core.conditions import FileCondition
 from ltx_core.conditions.base import Modality
-from ltx_core.config.samples import FileCondition
+from ltx_core.conditions.files import Sound
+from ltx_core.conditions.reference import trained_factors
+from ltx_core.config.roles import strategy_of
 from ltx_core.encoding.audio import encode_audio
 from ltx_core.encoding.video import encode_video
 from ltx_core.errors import ConfigError
 from ltx_core.geometry.grid import AudioGrid, AudioScale, VideoGrid
 from ltx_core.geometry.units import audio_grid, video_grid
+from ltx_core.media.decode import frame_count
 from ltx_core.stages.context import Context
-from ltx_core.stages.sample_media import Dims, Frames, SoundFile, Wave
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one condition of a sample becomes.
-
-    Attributes:
-        condition: as training knows it; None for a modality that is given whole.
-        content: whole target latents `[1, ...]` of which it holds a part; None for a reference.
-        column: latents or mask `[1, ...]` of the condition's own column.
-        fps: own frame rate of a reference's latents.
-        frames, wave: as read, where they may be shown.
-    """
-
-    condition: Condition | None = None
-    content: Tensor | None = None
-    column: Tensor | None = None
-    fps: float | None = None
-    frames: Frames | None = None
-    wave: Wave | None = None
+from ltx_core.stages.sample_media import Dims, Frames, SoundFile, Wave, read_fitted, read_last
 
 
 @dataclass(frozen=True)
 class Target:
-    """The sample to be: sizes, and the models that encode for it.
+    """The sample to be: sizes, and the models that encode for it (`conditions.files.Target`).
 
     Attributes:
         context: of the config.
@@ -89,6 +72,11 @@ class Target:
         """The latent grid of its sound."""
         return audio_grid(self.seconds, self.audio_scale)
 
+    @property
+    def wave_rate(self) -> int:
+        """Samples per second of generated sound."""
+        return self.context.info.wave_rate
+
     def empty(self, modality: Modality) -> Tensor:
         """Latents of zeros `[1, ...]`."""
         info = self.context.info
@@ -97,12 +85,46 @@ class Target:
         grid = self.video
         return torch.zeros(1, info.video_channels, grid.frames, grid.height, grid.width)
 
+    def frame_count(self, path: Path) -> int:
+        """Frames that a file has at the sample's rate."""
+        return frame_count(path, self.fps)
+
+    def pictures(self, path: Path, dims: Dims, fps: float) -> Frames:
+        """The first frames of a video or an image at `fps`, fitted: uint8 `[F, H, W, 3]`."""
+        return read_fitted(path, dims, fps)
+
+    def last_pictures(self, path: Path, dims: Dims, fps: float) -> Frames:
+        """The last frames; where there are fewer, the first one stands in front."""
+        return read_last(path, dims, fps)
+
+    def sound(self, path: Path) -> SoundFile:
+        """A file's sound."""
+        return SoundFile.open(path)
+
+    def picture_mask(self, path: Path) -> Tensor:
+        """A mask of the video `[1, F, H, W]` in latents."""
+        from ltx_core.curation.mask_files import read_mask
+        from ltx_core.curation.masks import latent_mask
+
+        threshold = self.context.config.dataset.mask_threshold
+        mask = latent_mask(read_mask(path, *self.dims, self.fps), self.video.scale, threshold)
+        return torch.as_tensor(mask, dtype=torch.float32)[None]
+
+    def sound_mask(self, path: Path) -> Tensor:
+        """A mask of the sound `[1, T]` in latents."""
+        from ltx_core.curation.audio_masks import latent_audio_mask, read_audio_mask
+
+        threshold = self.context.config.dataset.mask_threshold
+        read = read_audio_mask(path, self.seconds)
+        mask = latent_audio_mask(read, self.seconds, self.audio_scale, threshold)
+        return torch.as_tensor(mask, dtype=torch.float32)[None]
+
     def encode(self, frames: Frames) -> Tensor:
         """Video latents `[1, C, f, h, w]`."""
         dtype = self.context.config.dataset.latents_dtype
         return encode_video(self.context.models.video(), frames, dtype).float()[None]
 
-    def encode_sound(self, sound: SoundFile, seconds: float, *, last: bool = False) -> Tensor:
+    def encode_sound(self, sound: Sound, seconds: float, *, last: bool = False) -> Tensor:
         """Audio latents `[1, c, T, m]` of the first or last `seconds` of a file."""
         codec, dtype = self.context.models.audio(), self.context.config.dataset.latents_dtype
         wave = sound.read(seconds, codec.mel.sample_rate, last=last)
@@ -111,8 +133,16 @@ class Target:
     def whole_sound(self, path: Path) -> tuple[Tensor, Wave]:
         """Audio latents of the sample's length, and the sound at the rate of generated sound."""
         sound = SoundFile.open(path)
-        wave = sound.whole(self.seconds, self.context.info.wave_rate, self.audio_scale)
+        wave = sound.whole(self.seconds, self.wave_rate, self.audio_scale)
         return self.encode_sound(sound, self.seconds), wave
+
+    def factors(self, name: str) -> Sequence[int]:
+        """Scale factors of references that the LoRA was trained with; none where it had no reference."""
+        trained = self.trained or {}
+        strategy = strategy_of(trained)
+        video = None if strategy is None else strategy.video
+        used = video is not None and any(condition.type == "reference" for condition in video.conditions)
+        return trained_factors(trained, name) if used or name in trained else ()
 
     def refuse(self, condition: FileCondition, why: str) -> ConfigError:
         """The error of a condition that cannot be applied."""

@@ -146,7 +146,7 @@ REFUSED = [
     (VIDEO, {"generate_video": False}, (), "nothing is left to generate"),
     (BOTH, {}, ({"type": "prefix", "video": "long.mp4"},), "holds 5 latent frames of a sample of 3"),
     (BOTH, {}, ({"type": "suffix", "audio": "tone.wav"},), "11 latent steps of a sample of 11"),
-    (BOTH, {}, ({"type": "prefix", "video": "clip.mp4", "num_frames": 10},), "at most num_frames: 9"),
+    (BOTH, {}, ({"type": "prefix", "video": "clip.mp4", "num_frames": 10},), "largest num_frames is 9,"),
     (BOTH, {}, ({"type": "prefix", "audio": "tone.wav", "duration": 9},), "90 latent steps are wanted"),
     (BOTH, {}, ({"type": "prefix", "audio": "clip.mp4"},), "has no sound"),
     (
