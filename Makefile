@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo test prove bench docs format clean
+.PHONY: help demo demo-modes test prove bench docs format clean
 
 help:
 	@echo "make demo    install, train a LoRA on the included demo, say where the report is"
+	@echo "make demo-modes  train the modes on the demo, check that each learns its condition (20 minutes)"
 	@echo "make test    install, then style, types and tests"
 	@echo "make prove   the long proofs: kills, processes, servers"
 	@echo "make bench   the table of speeds"
@@ -31,6 +32,9 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed
 	$(BIN)/ltx demo
+
+demo-modes: $(VENV)/.installed
+	$(BIN)/ltx demo-modes
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -68,6 +68,26 @@ def demo(
     _say_products(*execute(job))
 
 
+@app.command("demo-modes")
+def demo_modes(
+    overrides: Overrides = None,
+    workspace: Annotated[Path, typer.Option(help="where everything is written")] = Path(
+        "workspace/demo-modes"
+    ),
+    only: Annotated[list[str] | None, typer.Option(help="a mode to check; may be repeated")] = None,
+) -> None:
+    """Train modes on the included demo and check that each learns its condition; ends with 1 if one does not.
+
+    Example: ltx demo-modes --only i2v
+    """
+    from flows._demo_modes import check_modes
+
+    found = check_modes(workspace, overrides or (), only or ())
+    console.print(f"{'report':<17} {found.report.absolute()}", markup=False)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
 @app.command()
 def stage(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a stage, such as captions or latents")],
