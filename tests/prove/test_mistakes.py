@@ -53,7 +53,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     [
         ((*RUN, "optimisation.steps=3"), ("optimisation", "unknown key", "did you mean 'optimization'?")),
         ((*RUN, "lora.rnk=3"), ("lora.rnk", "unknown key", "'rank'")),
-        ((*RUN, "optimization.steps=many"), ("optimization.steps", "integer", "'many'")),
+        ((*RUN, "optimization.steps=many"), ("optimization.steps", "whole number", "'many'")),
         ((*RUN, "optimization.steps=-1"), ("optimization.steps", "greater than or equal to 1", "-1")),
         (
             (*RUN, "dataset.buckets=[60x64x9]"),
