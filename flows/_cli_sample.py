@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows._screen import console
+from flows._screen import console, steps_bar
+
+if TYPE_CHECKING:
+    from ltx_core.config.root import Config
+    from ltx_core.config.wishes import Wish
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
 Overrides = Annotated[
@@ -65,7 +69,6 @@ def sample(  # noqa: PLR0913  # one argument per option
 
     Example: ltx sample configs/i2v_lora.yaml --prompt "a red fox" --image fox.png --strength 0 --strength 1
     """
-    from ltx_core import run as core
     from ltx_core.config.load import load
     from ltx_core.config.wishes import Wish
 
@@ -87,5 +90,13 @@ def sample(  # noqa: PLR0913  # one argument per option
         lora=lora,
         folder=output,
     )
-    for path in core.sample(load(config, overrides or ()), wish):
-        console.print(str(path), markup=False)
+    _make(load(config, overrides or ()), wish)
+
+
+def _make(config: Config, wish: Wish) -> None:
+    """Each file's path when it is written; meanwhile a bar of the sampler's steps."""
+    from ltx_core import run as core
+
+    with steps_bar("sampling") as tell:
+        for path in core.sample(config, wish, tell):
+            console.print(str(path), markup=False)

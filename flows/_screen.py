@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -87,6 +88,15 @@ class ScreenDisplay:
     def line(self, stage: str, text: str) -> None:
         """One line about a stage."""
         self.bars.console.print(Text(f"{stage:<17} {text}"))
+
+
+@contextmanager
+def steps_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with an estimate; what it yields is told the steps that are done and all of them."""
+    columns = (TextColumn(name), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show_plans(plans: Iterable[StagePlan]) -> None:

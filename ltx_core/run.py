@@ -217,12 +217,15 @@ def show(config: Config, what: str) -> list[dict[str, Any]]:
     return tables(Pipeline(config).context, what)
 
 
-def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
+def sample(
+    config: Config, wish: Wish | None = None, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Path]:
     """Generate samples with the config's trained LoRA, or any other; yields each file when it is written.
 
     Args:
         config: the run's; with a LoRA of its own the wish needs no dataset and no training.
         wish: prompts, files and axes of a grid; None: the config's own samples.
+        progress: called after every step with those done and all of them.
 
     Raises:
         LtxError: when the config's training has not been run, or a wish cannot be met.
@@ -235,7 +238,8 @@ def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
         product = product_at(wish.lora)
         strategy = strategy_of(metadata_of(product)) or config.training_strategy
         context = Pipeline(config.model_copy(update={"training_strategy": strategy})).context
-        yield from make_grid(context, product, config.workspace / "samples", wish, trained_here=False)
+        folder = config.workspace / "samples"
+        yield from make_grid(context, product, folder, wish, trained_here=False, progress=progress)
         return
     pipeline = Pipeline(config)
     for chunk in pipeline.plan("text").chunks:  # prompts of the config that are new since the training
@@ -249,4 +253,5 @@ def sample(config: Config, wish: Wish | None = None) -> Iterator[Path]:
             "give one with --lora FILE"
         ) from None
     folder = folder_of(config, row)
-    yield from make_grid(context, product_of(config, folder), folder / "samples", wish, trained_here=True)
+    product, target = product_of(config, folder), folder / "samples"
+    yield from make_grid(context, product, target, wish, trained_here=True, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from ltx_core.models.velocity import Velocity
 from ltx_core.modes import Strategy
 from ltx_core.sampling.decode import decode_audio, decode_video
 from ltx_core.sampling.predictor import Predictor
-from ltx_core.sampling.sampler import sample, start_noise
+from ltx_core.sampling.sampler import Progress, sample, start_noise
 from ltx_core.stages.batches import Contexts, scales
 from ltx_core.stages.content import Shown, prepare
 from ltx_core.stages.context import Context
@@ -29,7 +29,6 @@ from ltx_core.stages.sample_target import Target
 
 BATCH, BATCH_TOKENS = 8, 16384
 """Most samples, and tokens of theirs, generated together; results depend on it by float rounding alone."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def generate_each(
     requests: Sequence[Request],
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, Generated]]:
-    """Each request's number and result as soon as it is there."""
+    """Each request's number and result as soon as it is there; `progress` counts steps over all batches."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, request in enumerate(requests):
         groups.setdefault(_shape(request), []).append(index)
@@ -134,10 +133,13 @@ def generate_each(
         size = _together(requests[members[0]].batch)
         batches += [members[start : start + size] for start in range(0, len(members), size)]
     for number, members in enumerate(batches):
-        found = _generate(context, velocity, contexts, [requests[index] for index in members])
+
+        def advance(done: int, steps: int, before: int = number) -> None:
+            if progress is not None:
+                progress(before * steps + done, len(batches) * steps)
+
+        found = _generate(context, velocity, contexts, [requests[index] for index in members], advance)
         yield from zip(members, found, strict=True)
-        if progress is not None:
-            progress(number + 1, len(batches))
 
 
 def _together(batch: Batch) -> int:
@@ -149,7 +151,7 @@ def _together(batch: Batch) -> int:
 
 
 def _generate(
-    context: Context, velocity: Velocity, contexts: Contexts, requests: Sequence[Request]
+    context: Context, velocity: Velocity, contexts: Contexts, requests: Sequence[Request], progress: Progress
 ) -> list[Generated]:
     strategy, device = requests[0].strategy or context.config.training_strategy, context.models.device
     batch = _joined([request.batch for request in requests])
@@ -169,7 +171,8 @@ def _generate(
         validation.stg_blocks or (context.info.stg_block,),
     )
     noise = start_noise(tracks, [request.seed for request in requests])
-    tokens = sample(predictor, tracks, noise, schedule(validation.inference_steps), guidance(context))
+    levels = schedule(validation.inference_steps)
+    tokens = sample(predictor, tracks, noise, levels, guidance(context), progress)
     return _decoded(context, requests, tokens)
 
 

@@ -19,6 +19,7 @@ from ltx_core.media.sheet import Strip, contact_sheet
 from ltx_core.models.headers import file_metadata
 from ltx_core.models.lora_strength import set_strength
 from ltx_core.models.velocity import Velocity
+from ltx_core.sampling.sampler import Progress
 from ltx_core.stages.batches import Contexts, Rows, open_contexts
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
@@ -70,7 +71,13 @@ def metadata_of(product: Path) -> dict[str, str]:
 
 
 def make_grid(
-    context: Context, product: Path, folder: Path, wish: Wish, *, trained_here: bool
+    context: Context,
+    product: Path,
+    folder: Path,
+    wish: Wish,
+    *,
+    trained_here: bool,
+    progress: Progress | None = None,
 ) -> Iterator[Path]:
     """Generate, write each sample when it is there, then the picture and the index.
 
@@ -80,6 +87,7 @@ def make_grid(
         folder: where to, unless the wish says it.
         wish: what is asked for.
         trained_here: whether the config's run made the LoRA, so that there is a dataset to take clips from.
+        progress: called after every step with those done and all of the grid.
 
     Raises:
         LtxError: for a wish that cannot be met, or a LoRA that does not fit the model.
@@ -98,7 +106,7 @@ def make_grid(
     velocity.model.eval()
     contexts = open_contexts(context, rows, modalities)
     made: dict[int, tuple[Path, Strip]] = {}
-    for number, found in _generated(context, velocity, contexts, cells):
+    for number, found in _generated(context, velocity, contexts, cells, progress):
         made[number] = (write_sample(target, found), _strip(cells, number, found))
         yield made[number][0]
     results = [made[number] for number in range(len(cells))]
@@ -110,15 +118,25 @@ def make_grid(
 
 
 def _generated(
-    context: Context, velocity: Velocity, contexts: Contexts, cells: Sequence[Cell]
+    context: Context,
+    velocity: Velocity,
+    contexts: Contexts,
+    cells: Sequence[Cell],
+    progress: Progress | None,
 ) -> Iterator[tuple[int, Generated]]:
-    """Each cell's number and sample, one strength after the other."""
-    for strength in dict.fromkeys(cell.strength for cell in cells):
+    """Each cell's number and sample, one strength after the other; each has the same samples, so steps."""
+    strengths = list(dict.fromkeys(cell.strength for cell in cells))
+    for place, strength in enumerate(strengths):
+
+        def advance(done: int, steps: int, before: int = place) -> None:
+            if progress is not None:
+                progress(before * steps + done, len(strengths) * steps)
+
         numbers = [number for number, cell in enumerate(cells) if cell.strength == strength]
         set_strength(velocity.model, strength)
         with velocity.base() if strength == 0 else nullcontext():
             wanted = [cells[number].request for number in numbers]
-            for index, found in generate_each(context, velocity, contexts, wanted):
+            for index, found in generate_each(context, velocity, contexts, wanted, advance):
                 yield numbers[index], found
 
 

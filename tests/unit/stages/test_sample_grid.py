@@ -56,7 +56,9 @@ def test_a_grid_of_any_lora_needs_no_dataset(lora, tmp_path):
         folder=tmp_path / "grid",
         dims="32x64x5",
     )
-    paths = list(sample(config(tmp_path / "ws"), wish))
+    told: list[tuple[int, int]] = []
+    paths = list(sample(config(tmp_path / "ws"), wish, lambda *found: told.append(found)))
+    assert told == [(step, 3 * 2) for step in range(1, 3 * 2 + 1)]  # all of one strength go together
     names = {path.name for path in paths}
     assert {"01_seed7_strength0.mp4", "02_seed0_strength0.5.mp4", "sheet.png", "index.json"} <= names
     assert len(names) == 2 * 2 * 3 + 2 and all(path.is_file() for path in paths)
