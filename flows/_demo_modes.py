@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from flows._execute import execute
 from flows._modes_checks import TRIALS, Trial
-from flows._screen import console, duration, show_table
+from flows._screen import console, duration
+from flows._server import server
 from ltx_core.errors import ConfigError
-from ltx_core.evaluation.checks import Checked, outcomes
+from ltx_core.evaluation.checks import NAMES, Checked, outcomes
 from ltx_core.evaluation.checks_html import render_checks
-from ltx_core.evaluation.rows import Effect, condition_title
+from ltx_core.evaluation.rows import Effect
 from ltx_core.store.disk import write_atomic
 from tasks._work import Job
 
@@ -56,12 +57,18 @@ def check_modes(workspace: Path, overrides: Sequence[str], only: Sequence[str] =
         ConfigError: for a mode without a check.
     """
     trials = _chosen(only)
+    jobs = [_job(trial, workspace, overrides) for trial in trials]
     began = time.monotonic()
     checked = []
-    for number, trial in enumerate(trials):
-        left = _left(trials, number, time.monotonic() - began)
-        console.print(f"\n[{number + 1}/{len(trials)}] {trial.mode}: {trial.claim}{left}", markup=False)
-        checked.append(_checked(trial, workspace, overrides))
+    with ExitStack() as stack:
+        if not all(map(_cached, jobs)):  # one server for all runs
+            stack.enter_context(server(workspace / "prefect"))
+        for number, (trial, job) in enumerate(zip(trials, jobs, strict=True)):
+            left = _left(trials, number, time.monotonic() - began)
+            console.print(f"\n[{number + 1}/{len(trials)}] {trial.mode}: {trial.claim}{left}", markup=False)
+            checked.append(_checked(trial, job))
+            for line in _lines(checked[-1]):
+                console.print(line, markup=False)
     return _report(workspace, checked)
 
 
@@ -81,13 +88,21 @@ def _left(trials: Sequence[Trial], done: int, seconds: float) -> str:
     return f" (about {duration(seconds / sum(steps[:done]) * sum(steps[done:]))} left)"
 
 
-def _checked(trial: Trial, workspace: Path, overrides: Sequence[str]) -> Checked:
+def _job(trial: Trial, workspace: Path, overrides: Sequence[str]) -> Job:
     settings = (f"workspace={workspace.absolute()}", f"optimization.steps={trial.steps}", *ALWAYS)
     config = CHECKOUT / "configs" / f"{trial.mode}_lora.yaml"
-    _, manifests = execute(Job(str(config), (*settings, *trial.overrides, *overrides), str(CHECKOUT)))
+    return Job(str(config), (*settings, *trial.overrides, *overrides), str(CHECKOUT))
+
+
+def _cached(job: Job) -> bool:
+    return all(plan.ready and not plan.missing for plan in job.open().plans())
+
+
+def _checked(trial: Trial, job: Job) -> Checked:
+    _, manifests = execute(job)
     folder = Path(manifests["evaluate"]["run"])
     found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-    result = Checked(
+    return Checked(
         trial.mode,
         trial.claim,
         trial.setup,
@@ -95,8 +110,6 @@ def _checked(trial: Trial, workspace: Path, overrides: Sequence[str]) -> Checked
         outcomes(trial.checks, [Effect(**row) for row in found["influence"]]),
         dict(_pictures(folder)),
     )
-    show_table("", ("condition", "measure", "own", "another's", "withheld", "limits", ""), _lines(result))
-    return result
 
 
 def _pictures(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -107,17 +120,16 @@ def _pictures(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield path.stem.split("-", 2)[2].replace("-", " ").strip().capitalize(), path.read_bytes()
 
 
-def _lines(result: Checked) -> Iterator[tuple[str, ...]]:
+def _lines(result: Checked) -> Iterator[str]:
     for outcome in result.outcomes:
-        values: Mapping[str, Any] = outcome.as_dict()
-        numbers = (values.get(name) for name in ("right", "wrong", "withheld"))
-        yield (
-            condition_title(outcome.check.condition),
-            outcome.check.measure,
-            *("-" if value is None else f"{value:.3g}" for value in numbers),
-            ", ".join(limit.text() for limit in outcome.check.limits),
-            "passed" if outcome.passed else "FAILED",
+        values = outcome.as_dict()
+        numbers = ", ".join(
+            f"{title} {value:.3g}"
+            for name, title in NAMES.items()
+            if isinstance(value := values.get(name), float)
         )
+        limits = ", ".join(limit.text() for limit in outcome.check.limits)
+        yield f"{'passed' if outcome.passed else 'FAILED'}  {outcome.check.measure}: {numbers} ({limits})"
 
 
 def _report(workspace: Path, checked: Sequence[Checked]) -> Found:
