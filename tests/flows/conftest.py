@@ -44,10 +44,10 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for something to become true, 20 s at most."""
+    """Wait for something to become true, a minute at most: a server starts in 5 to 25 s."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, "timed out"
             time.sleep(0.05)
