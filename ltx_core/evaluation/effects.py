@@ -10,7 +10,7 @@ Design choices
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,6 +35,9 @@ Better = Literal["lower", "higher", ""]
 SPANS = ("first_frame", "prefix", "suffix")
 REGIONS = ("mask", "spatial_crop")
 DRIFT = "largest change of a held latent"
+SEED_CHANGE = "change of the generated part with another seed"
+SWAP_CHANGE = "change by another clip's content"
+COLUMNS = ("right", "wrong", "followed", "withheld")
 MOST_DB = 99.0
 """What the likeness of equal pictures counts as."""
 
@@ -114,96 +117,65 @@ def measures(kind: str, modality: str, edges: Edges | None = None) -> list[Measu
     return [*found, change]
 
 
-def effects(
-    key: str,
-    chosen: Sequence[Measure],
-    comparisons: Sequence[Comparison],
-    losses: Mapping[str, float],
-    loss_clips: int,
-) -> list[Effect]:
-    """The rows of one lever: its loss, the measures, and what came of held latents.
+class Tally:
+    """The rows of one lever, clip by clip: of a comparison only numbers are kept.
 
     Args:
         key: the lever's.
         chosen: `measures` of its kind.
-        comparisons: of the clips that were sampled; may be none.
-        losses: held-out loss by variant, over the same tokens.
-        loss_clips: clips behind the losses.
     """
-    rows = [_effect(key, LOSS, losses, loss_clips)] if losses else []
-    rows += [_row(key, measure, comparisons) for measure in chosen]
-    if any(found.drift for found in comparisons):
-        rows.append(_drift_row(key, comparisons))
-    if any("seed" in found.samples for found in comparisons):
-        rows.append(_seed_row(key, chosen[-1], comparisons))
-    if any("cut" in found.samples for found in comparisons):
-        rows.append(_swap_row(key, chosen[-1], comparisons))
-    return [row for row in rows if row.right is not None]
 
+    def __init__(self, key: str, chosen: Sequence[Measure]) -> None:
+        self.key, self.chosen = key, chosen
+        self.clips = 0
+        self._found: dict[str, dict[str, list[float]]] = {}
+        self._better: dict[str, Better] = {measure.name: measure.better for measure in chosen}
+        self._worst: dict[str, float] = {}
 
-def _effect(key: str, measure: str, found: Mapping[str, float], clips: int) -> Effect:
-    right, wrong, withheld = (found.get(variant) for variant in VARIANTS)
-    return Effect(key, measure, right, wrong, withheld=withheld, clips=clips)
-
-
-def _row(key: str, measure: Measure, comparisons: Sequence[Comparison]) -> Effect:
-    def mean(variant: str, against: str) -> float | None:
-        return _mean(_compared(measure, comparisons, variant, against))
-
-    own = "right" if measure.to_right else "true"
-    return Effect(
-        key,
-        measure.name,
-        right=mean("right", own),
-        wrong=mean("wrong", own),
-        followed=None if measure.to_right else mean("wrong", "given"),
-        withheld=mean("withheld", own),
-        better=measure.better,
-        clips=len(comparisons),
-    )
-
-
-def _compared(
-    measure: Measure, comparisons: Sequence[Comparison], variant: str, against: str
-) -> Iterable[float]:
-    for found in comparisons:
-        others = {**found.samples, "true": found.true, "given": found.given}
-        sample, other = found.samples.get(variant), others.get(against)
-        if sample is not None and other is not None:
-            yield measure.of(sample, other, found.region)
-
-
-def _drift_row(key: str, comparisons: Sequence[Comparison]) -> Effect:
-    worst: dict[str, float] = {}
-    for found in comparisons:
+    def add(self, found: Comparison) -> None:
+        """Measure the samples of one clip."""
+        self.clips += 1
+        for measure in self.chosen:
+            own = "right" if measure.to_right else "true"
+            pairs: dict[str, tuple[str, str]] = {variant: (variant, own) for variant in VARIANTS}
+            if not measure.to_right:
+                pairs["followed"] = ("wrong", "given")
+            self._note(measure.name, measure, pairs, found)
+        change = self.chosen[-1]
+        unit = change.name.rsplit(", ", 1)[1]
+        if "seed" in found.samples:
+            self._note(f"{SEED_CHANGE}, {unit}", change, {"right": ("seed", "right")}, found)
+        if "cut" in found.samples:
+            pairs = {"right": ("wrong", "right"), "withheld": ("cut", "withheld")}
+            self._better[f"{SWAP_CHANGE}, {unit}"] = "higher"
+            self._note(f"{SWAP_CHANGE}, {unit}", change, pairs, found)
         for variant, value in found.drift.items():
-            worst[variant] = max(value, worst.get(variant, 0.0))
-    return _effect(key, DRIFT, worst, len(comparisons))
+            self._worst[variant] = max(value, self._worst.get(variant, 0.0))
 
+    def rows(self, losses: Mapping[str, float], loss_clips: int) -> list[Effect]:
+        """Held-out loss by variant (over the same tokens), the measures, what came of held latents."""
+        rows = [self._effect(LOSS, losses, loss_clips, "lower")] if losses else []
+        for name, values in self._found.items():
+            means = {variant: math.fsum(found) / len(found) for variant, found in values.items() if found}
+            rows.append(self._effect(name, means, self.clips, self._better.get(name, "")))
+        if self._worst:
+            rows.append(self._effect(DRIFT, self._worst, self.clips, ""))
+        return [row for row in rows if row.right is not None]
 
-def _seed_row(key: str, change: Measure, comparisons: Sequence[Comparison]) -> Effect:
-    unit = change.name.rsplit(", ", 1)[1]
-    values = _compared(change, comparisons, "seed", "right")
-    return Effect(
-        key,
-        f"change of the generated part with another seed, {unit}",
-        right=_mean(values),
-        better="",
-        clips=len(comparisons),
-    )
+    def _note(
+        self, name: str, measure: Measure, pairs: Mapping[str, tuple[str, str]], found: Comparison
+    ) -> None:
+        media = {**found.samples, "true": found.true, "given": found.given}
+        for column, (one, other) in pairs.items():
+            sample, against = media.get(one), media.get(other)
+            if sample is not None and against is not None:
+                value = measure.of(sample, against, found.region)
+                values = self._found.setdefault(name, {}).setdefault(column, [])
+                values += [] if math.isnan(value) else [value]
 
-
-def _swap_row(key: str, change: Measure, comparisons: Sequence[Comparison]) -> Effect:
-    """What another clip's content changes: with the condition, and withheld, where it must be nothing."""
-    unit = change.name.rsplit(", ", 1)[1]
-    return Effect(
-        key,
-        f"change by another clip's content, {unit}",
-        right=_mean(_compared(change, comparisons, "wrong", "right")),
-        withheld=_mean(_compared(change, comparisons, "cut", "withheld")),
-        better="higher",
-        clips=len(comparisons),
-    )
+    def _effect(self, measure: str, found: Mapping[str, float], clips: int, better: Better) -> Effect:
+        right, wrong, followed, withheld = (found.get(name) for name in COLUMNS)
+        return Effect(self.key, measure, right, wrong, followed, withheld, better, clips)
 
 
 def _picture(kind: str, edges: Edges | None) -> list[Measure]:
@@ -281,8 +253,3 @@ _PICTURE_CHANGE = Measure(
 _SOUND_CHANGE = Measure(
     "change against the right sample, dB", "", _sounds(sound_distance, "near"), to_right=True
 )
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    found = [value for value in values if not math.isnan(value)]
-    return math.fsum(found) / len(found) if found else None

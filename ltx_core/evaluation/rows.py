@@ -11,6 +11,8 @@ Variant = Literal["right", "wrong", "withheld"]
 VARIANTS: tuple[Variant, ...] = ("right", "wrong", "withheld")
 """With a clip's own content, with another clip's, without the condition."""
 LOSS = "held-out loss"
+SAID = 2
+"""Measures that the sentence about a condition names; the table has all."""
 CLEAR_CHANGE = 0.02
 """Relative change below which nothing is claimed (a choice: a few held-out clips at four levels repeat to
 well below this, since the draws are fixed)."""
@@ -124,7 +126,7 @@ def effect_sentence(rows: Sequence[Effect]) -> str:
         False: f"The {title} has no clear influence",
         None: f"The influence of the {title} is mixed",
     }[decides(judging)]
-    return f"{verdict}: {'; '.join(_numbers(row) for row in judging)}."
+    return f"{verdict}: {'; '.join(_numbers(row) for row in judging[:SAID])}."
 
 
 def _numbers(row: Effect) -> str:

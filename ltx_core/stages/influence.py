@@ -5,7 +5,7 @@ Everything is measured on held-out clips with the same LoRA, the same noise and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ltx_core.assemble import Batch, Coins, assemble, audio_tokens, video_tokens
+from ltx_core.assemble import Batch, Coins, assemble
 from ltx_core.conditions.base import Modality
 from ltx_core.curation.references import canny
 from ltx_core.diffusion.track import Track
-from ltx_core.evaluation.effects import SPANS, Comparison, Edges, Media, Region, effects, measures
+from ltx_core.evaluation.effects import SPANS, Comparison, Edges, Media, Region, Tally, measures
 from ltx_core.evaluation.heldout import heldout_loss, midpoint_levels, with_model
 from ltx_core.evaluation.levers import (
     GIVEN,
@@ -31,14 +31,13 @@ from ltx_core.evaluation.levers import (
 )
 from ltx_core.evaluation.metrics import Frames
 from ltx_core.evaluation.regions import audio_region, video_region
-from ltx_core.evaluation.rows import VARIANTS, Effect, mean_loss
-from ltx_core.geometry.grid import VideoGrid
+from ltx_core.evaluation.rows import VARIANTS, mean_loss
 from ltx_core.models.velocity import Velocity
-from ltx_core.sampling.decode import decode_audio, decode_video
 from ltx_core.stages.batches import Contexts, Rows, scales
 from ltx_core.stages.context import Context
 from ltx_core.stages.generate import Generated, Request, generate
 from ltx_core.stages.hooks import heldout_batches, heldout_clips
+from ltx_core.stages.influence_clips import HeldoutClips
 from ltx_core.stages.references import all_references, reference_kind
 from ltx_core.store.dataset import Sample
 
@@ -74,9 +73,9 @@ class Influence:
         self.velocity, self.contexts = velocity, contexts
         self.strategy = context.config.training_strategy
         self.scales = scales(context)
+        self.clips = HeldoutClips(context, rows)
         self._right: dict[str, Generated] = {}
         self._coins: dict[str, Coins] = {}
-        self._true: dict[str, Media] = {}
 
     @cached_property
     def levers(self) -> list[Lever]:
@@ -89,7 +88,7 @@ class Influence:
         clips = [
             clip
             for clip in heldout_clips(self.rows)
-            if all(self._stored(clip.clip_id, name) is not None for name in names)
+            if all(self.clips.stored(clip.clip_id, name) is not None for name in names)
         ]
         if not clips:
             return None
@@ -97,7 +96,7 @@ class Influence:
         partners = wrong_partners(
             [clip.clip_id for clip in clips],
             {clip.clip_id: clip.shape for clip in clips},
-            lambda a, b: _distance(self.content(a, content), self.content(b, content)),
+            lambda a, b: self.clips.distance(a, b, content),
         )
         paired = [clip for clip in clips if clip.clip_id in partners]
         return Trial(lever, paired or clips, partners if paired else {})
@@ -107,53 +106,38 @@ class Influence:
         found = {variant: self._loss(trial, variant) for variant in trial.variants}
         return {variant: loss for variant, loss in found.items() if loss is not None}
 
-    def comparisons(self, trial: Trial, clips: Sequence[Sample]) -> list[Comparison]:
+    def comparisons(self, trial: Trial, clips: Sequence[Sample]) -> Iterator[Comparison]:
         """Samples of some of the trial's clips in all variants, each beside the clip itself."""
-        seed = self.context.config.validation.seed
+        size = self.clips.at_once(clips)
+        for start in range(0, len(clips), size):
+            yield from self._compared(trial, clips[start : start + size])
+            if size < len(clips):
+                self._right.clear()
+                self.clips.forget()
+
+    def tally(self, trial: Trial) -> Tally:
+        """What takes the lever's comparisons and gives its rows."""
+        lever = trial.lever
+        return Tally(lever.key, measures(lever.kind, lever.measured, self._edges(lever)))
+
+    def _compared(self, trial: Trial, clips: Sequence[Sample]) -> Iterator[Comparison]:
+        lever, seed = trial.lever, self.context.config.validation.seed
         plain = [self._request(clip, seed) for clip in clips]
         made = {variant: self._generate(trial, variant, plain) for variant in trial.variants}
-        regions = [self._region(trial.lever, request.batch) for request in plain]
-        if trial.lever.holds and trial.lever.kind not in SPANS:
+        if lever.holds and lever.kind not in SPANS:
             made["seed"] = self._generate(trial, "seed", [self._request(clip, seed + 1) for clip in clips])
-        if trial.lever.kind == GIVEN and trial.partners:
+        if lever.kind == GIVEN and trial.partners:
             made["cut"] = self._generate(trial, "cut", plain)
-        found = []
-        for place, clip in enumerate(clips):
+        for place, (clip, request) in enumerate(zip(clips, plain, strict=True)):
             samples = {variant: one[place] for variant, one in made.items()}
             partner = trial.partners.get(clip.clip_id)
-            found.append(
-                Comparison(
-                    self.true(clip.clip_id),
-                    {variant: _media(one) for variant, one in samples.items()},
-                    self.true(partner) if partner else None,
-                    regions[place],
-                    self._drift(trial.lever, plain[place].batch, samples),
-                )
+            yield Comparison(
+                self.clips.true(clip.clip_id),
+                {variant: _media(one) for variant, one in samples.items()},
+                self.clips.true(partner) if partner else None,
+                self._region(lever, request.batch),
+                self._drift(lever, request.batch, samples),
             )
-        return found
-
-    def effects(self, trial: Trial, comparisons: Sequence[Comparison]) -> list[Effect]:
-        """The lever's rows."""
-        chosen = measures(trial.lever.kind, trial.lever.measured, self._edges(trial.lever))
-        return effects(trial.lever.key, chosen, comparisons, self.losses(trial), len(trial.clips))
-
-    def true(self, clip_id: str) -> Media:
-        """What the stored latents of a clip decode to, in the modalities of the mode."""
-        if clip_id not in self._true:
-            self._true[clip_id] = self._decoded(clip_id)
-        return self._true[clip_id]
-
-    def content(self, clip_id: str, name: str) -> Tensor:
-        """A clip's latents of a modality, or the tensor of one of its columns."""
-        found = self._stored(clip_id, name)
-        if found is None:
-            raise KeyError(f"clip {clip_id} has no {name}")
-        return found.float()
-
-    def grid(self, latents: Tensor) -> VideoGrid:
-        """The grid of video latents `[..., F, H, W]`."""
-        frames, height, width = latents.shape[-3:]
-        return VideoGrid(frames, height, width, self.scales.video)
 
     def _loss(self, trial: Trial, variant: str) -> float | None:
         lever, config = trial.lever, self.context.config
@@ -192,7 +176,7 @@ class Influence:
             return batch
         lever = trial.lever
         hold = held(lever, self.strategy, batch, self.scales) if lever.holds else None
-        return swapped(batch, lever, trial.partners, self.content, hold)
+        return swapped(batch, lever, trial.partners, self.clips.content, hold)
 
     def _request(self, clip: Sample, seed: int) -> Request:
         batch = self.rows.reader()([clip.clip_id])
@@ -218,7 +202,7 @@ class Influence:
         hold = held(lever, self.strategy, batch, self.scales)[0]
         span = lever.kind in SPANS
         if lever.modality == "video" and batch.video is not None:
-            return video_region(hold, self.grid(batch.video), span)
+            return video_region(hold, self.clips.grid(batch.video), span)
         rate = self.scales.audio.latents_per_second if self.scales.audio is not None else 1.0
         return audio_region(hold, rate, span)
 
@@ -244,27 +228,6 @@ class Influence:
 
         return edges
 
-    def _stored(self, clip_id: str, name: str) -> Tensor | None:
-        own = {str(modality): stream.latents_dir for modality, stream in self.strategy.streams.items()}
-        return self.rows.fetch(clip_id, own.get(name, name))
-
-    def _decoded(self, clip_id: str) -> Media:
-        models, frames, wave, rate = self.context.models, None, None, 0
-        for modality in self.strategy.streams:
-            latents = self._stored(clip_id, modality)
-            if latents is not None and modality == "video":
-                tokens = video_tokens(latents.float()[None])
-                frames = decode_video(models.video(), tokens, self.grid(latents))[0]
-            elif latents is not None:
-                seconds = self.rows.samples[clip_id].duration
-                waves, rate = decode_audio(models.audio(), audio_tokens(latents.float()[None]), seconds)
-                wave = waves[0]
-        return Media(frames, wave, rate)
-
 
 def _media(found: Generated) -> Media:
     return Media(found.frames, found.wave, found.rate)
-
-
-def _distance(a: Tensor, b: Tensor) -> float:
-    return float((a - b).square().mean()) if a.shape == b.shape else float("nan")

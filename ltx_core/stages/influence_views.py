@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from ltx_core.stages.influence import Influence, Trial
 from ltx_core.store.dataset import Sample
 
 SHOWN_CLIPS = 3
+"""Clips of a condition whose samples are shown."""
 LABELS = {
     "right": "With its own {}",
     "wrong": "With another clip's {}",
@@ -30,22 +31,18 @@ LABELS = {
 }
 
 
-def groups(
-    influence: Influence, trial: Trial, clips: Sequence[Sample], comparisons: Sequence[Comparison]
-) -> Iterator[SampleGroup]:
-    """The first clips of a lever, each with its samples."""
-    title = condition_title(trial.lever.key)
-    what = trial.lever.kind.replace("_", " ")
-    what = f"{trial.lever.modality} condition" if what == "given" else what
-    for clip, found in list(zip(clips, comparisons, strict=True))[:SHOWN_CLIPS]:
-        views = [media_view("The clip itself", found.true, clip.fps, trial.lever.measured)]
-        views += _given(influence, trial, clip, found.true)
-        views += [
-            media_view(LABELS[variant].format(what), sample, clip.fps, trial.lever.measured)
-            for variant, sample in found.samples.items()
-            if variant in LABELS
-        ]
-        yield SampleGroup(clip.caption, tuple(views), f"{title[0].upper()}{title[1:]}: {clip.name}")
+def group(influence: Influence, trial: Trial, clip: Sample, found: Comparison) -> SampleGroup:
+    """One clip of a lever with its samples."""
+    title, what = condition_title(trial.lever.key), trial.lever.kind.replace("_", " ")
+    what = {"audio": "sound"}.get(trial.lever.modality, "video") if what == "given" else what
+    views = [media_view("The clip itself", found.true, clip.fps, trial.lever.measured)]
+    views += _given(influence, trial, clip, found.true)
+    views += [
+        media_view(LABELS[variant].format(what), sample, clip.fps, trial.lever.measured)
+        for variant, sample in found.samples.items()
+        if variant in LABELS
+    ]
+    return SampleGroup(clip.caption, tuple(views), f"{title[0].upper()}{title[1:]}: {clip.name}")
 
 
 def media_view(label: str, media: Media, fps: float, modality: str) -> View:
@@ -86,9 +83,9 @@ def _given(influence: Influence, trial: Trial, clip: Sample, true: Media) -> Ite
     lever, context = trial.lever, influence.context
     if lever.attaches:
         for column in lever.columns:
-            latents = influence.content(clip.clip_id, column)
+            latents = influence.clips.content(clip.clip_id, column)
             if lever.modality == "video":
-                grid = influence.grid(latents)
+                grid = influence.clips.grid(latents)
                 frames = decode_video(context.models.video(), video_tokens(latents[None]), grid)[0]
                 yield view_of("Its reference", frames)
             else:
@@ -98,7 +95,7 @@ def _given(influence: Influence, trial: Trial, clip: Sample, true: Media) -> Ite
     elif lever.holds and lever.modality == "video" and true.frames is not None:
         batch = influence.rows.reader()([clip.clip_id])
         hold = held(lever, influence.strategy, batch, influence.scales)[0]
-        grid = influence.grid(influence.content(clip.clip_id, "video"))
+        grid = influence.clips.grid(influence.clips.content(clip.clip_id, "video"))
         yield view_of("What is held of it", shown_where(true.frames, hold, grid))
 
 

@@ -14,7 +14,7 @@ from ltx_core.stages.folder import product_of
 from ltx_core.stages.generate import generate
 from ltx_core.stages.hooks import heldout_clips, measure_heldout, sample_requests
 from ltx_core.stages.influence import Influence
-from ltx_core.stages.influence_views import generated_view, groups
+from ltx_core.stages.influence_views import SHOWN_CLIPS, generated_view, group
 from ltx_core.stages.network import base_of, open_velocity
 from ltx_core.stages.report import Measured
 from ltx_core.stages.samples import write_samples
@@ -81,9 +81,13 @@ def _conditions(context: Context, influence: Influence) -> Iterator[tuple[list[E
             yield [], []
             continue
         clips = trial.clips[: context.config.validation.influence_clips]
-        comparisons = influence.comparisons(trial, clips)
-        found = influence.effects(trial, comparisons)
-        yield found, list(groups(influence, trial, clips, comparisons))
+        tally = influence.tally(trial)
+        shown: list[SampleGroup] = []
+        for clip, found in zip(clips, influence.comparisons(trial, clips), strict=True):
+            tally.add(found)
+            if len(shown) < SHOWN_CLIPS:
+                shown.append(group(influence, trial, clip, found))
+        yield tally.rows(influence.losses(trial), len(trial.clips)), shown
 
 
 def _notes(context: Context, rows: Rows) -> Iterator[str]:

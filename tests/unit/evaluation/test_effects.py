@@ -7,12 +7,20 @@ import pytest
 import torch
 from test_metrics import clip, edges, tone
 
-from ltx_core.evaluation.effects import DRIFT, Comparison, Media, effects, measures
+from ltx_core.evaluation.effects import DRIFT, Comparison, Media, Tally, measures
 from ltx_core.evaluation.regions import audio_region, shown_where, video_region
 from ltx_core.evaluation.rows import LOSS, decides
 from ltx_core.geometry.grid import VideoGrid, VideoScale
 
 GRID = VideoGrid(3, 4, 4, VideoScale(4, 16, 16))
+
+
+def effects(key, chosen, comparisons, losses, clips):
+    """The rows of a lever."""
+    tally = Tally(key, chosen)
+    for found in comparisons:
+        tally.add(found)
+    return tally.rows(losses, clips)
 
 
 def media(x: float, y: float) -> Media:

@@ -15,7 +15,7 @@ from ltx_core.run import Pipeline
 from ltx_core.stages.batches import Rows, open_contexts
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.influence import Influence
-from ltx_core.stages.influence_views import groups
+from ltx_core.stages.influence_views import group
 from ltx_core.stages.network import open_velocity
 
 ROOT = Path(__file__).parents[3]
@@ -69,10 +69,12 @@ def test_each_condition_is_withheld_by_itself(open_mode):
     effects = []
     for lever in found.levers:
         trial = found.trial(lever)
-        comparisons = found.comparisons(trial, trial.clips[:1])
-        effects += found.effects(trial, comparisons)
-        (group,) = groups(found, trial, trial.clips[:1], comparisons)
-        assert len(group.views) >= 4 and all(view.sheet for view in group.views)
+        (comparison,) = found.comparisons(trial, trial.clips[:1])
+        tally = found.tally(trial)
+        tally.add(comparison)
+        effects += tally.rows(found.losses(trial), len(trial.clips))
+        shown = group(found, trial, trial.clips[0], comparison)
+        assert len(shown.views) >= 4 and all(view.sheet for view in shown.views)
     rows = {key: {row.measure: row for row in found} for key, found in by_condition(effects).items()}
     assert list(rows) == ["video.first_frame", "video.reference", "audio.mask"]
     for key, measured in rows.items():
@@ -91,12 +93,14 @@ def test_a_given_modality_is_withheld_whole(open_mode):
     found = influence(open_mode(config="a2v_lora"))
     (lever,) = found.levers
     trial = found.trial(lever)
-    comparison, *_ = found.comparisons(trial, trial.clips[:1])
+    (comparison,) = found.comparisons(trial, trial.clips[:1])
     right, wrong, withheld = (comparison.samples[name] for name in ("right", "wrong", "withheld"))
     assert (right.frames != wrong.frames).any() and (right.frames != withheld.frames).any()
     assert right.wave is not None and (right.wave != wrong.wave).any()
     # Without the attention between the two, another sound changes nothing.
-    rows = {row.measure: row for row in found.effects(trial, [comparison])}
+    tally = found.tally(trial)
+    tally.add(comparison)
+    rows = {row.measure: row for row in tally.rows(found.losses(trial), len(trial.clips))}
     change = rows["change by another clip's content, levels of 255"]
     assert change.right > 0 and change.withheld == 0
     assert len({getattr(rows[LOSS], name) for name in ("right", "wrong", "withheld")}) == 3
