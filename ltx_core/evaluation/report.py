@@ -34,7 +34,7 @@ class View:
         video: MP4 bytes.
         note: a measured fact, such as the pitch of its sound.
         poster: first frame as PNG or JPEG bytes, shown until the video plays.
-        audio: WAV bytes of a sample without picture.
+        audio: WAV bytes of a sample whose sheet is a spectrogram; played where there is no video.
     """
 
     label: str

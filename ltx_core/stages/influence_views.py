@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def media_view(label: str, media: Media, fps: float, modality: str) -> View:
         view = sound_view(label, media.wave, media.rate, note)
         if media.frames is None:
             return view
-        return View(label, view.sheet, encode_video(media.frames, fps, media.wave, media.rate), note)
+        return replace(view, video=encode_video(media.frames, fps, media.wave, media.rate))
     film = encode_video(media.frames, fps, media.wave, media.rate) if media.wave is not None else None
     return view_of(label, media.frames, film, note)
 
