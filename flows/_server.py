@@ -32,8 +32,8 @@ from tasks._process import end, start
 READY_S = 120.0
 """How long a new server may take; its first start makes a database (5 to 20 s, measured on two cores)."""
 DRAIN_S = 1.3
-"""What the server is given at the end to write down the last task runs. Its recorder flushes every second: with
-a shorter interval it never sleeps, and takes a third of a core for as long as the run lasts (measured)."""
+"""What the server is given at the end to write down the last task runs. Its recorder flushes every second:
+with a shorter interval it never sleeps, and takes a third of a core as long as the run lasts (measured)."""
 RESTARTS = 3
 """How often a server that ended by itself, before it answered or during a run, is started again."""
 DATABASE_BYTES = 8 << 20
