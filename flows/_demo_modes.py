@@ -7,6 +7,9 @@ what is there.
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -89,9 +92,24 @@ def _left(trials: Sequence[Trial], done: int, seconds: float) -> str:
 
 
 def _job(trial: Trial, workspace: Path, overrides: Sequence[str]) -> Job:
-    settings = (f"workspace={workspace.absolute()}", f"optimization.steps={trial.steps}", *ALWAYS)
+    settings = [f"workspace={workspace.absolute()}", f"optimization.steps={trial.steps}", *ALWAYS]
+    if trial.drawn:
+        settings.append(f"dataset.source={_drawn(workspace)}")
     config = CHECKOUT / "configs" / f"{trial.mode}_lora.yaml"
     return Job(str(config), (*settings, *trial.overrides, *overrides), str(CHECKOUT))
+
+
+def _drawn(workspace: Path) -> Path:
+    """The folder of the footage that is drawn for this; made once, whole or not at all."""
+    folder = workspace.absolute() / "footage"
+    if not folder.is_dir():
+        unfinished = folder.with_name("footage.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        console.print("drawing footage", markup=False)
+        command = [sys.executable, "-m", "data.make.pairs", str(unfinished)]
+        subprocess.run(command, cwd=CHECKOUT, check=True)
+        unfinished.rename(folder)
+    return folder
 
 
 def _cached(job: Job) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scenedetect import AdaptiveDetector, ContentDetector, detect
 
-from data.make import footage, shapes
+from data.make import footage, pairs, shapes
 from data.make.shapes import Scene
 
 ROOT = Path(__file__).parents[3]
@@ -125,3 +125,16 @@ def test_scenes_are_different_and_neighbours_differ() -> None:
     for one, two in pairwise(chosen):
         assert one.background != two.background and one.colour != two.colour
     assert isinstance(chosen[0], Scene) and {scene.colour for scene in chosen} == set(footage.COLOURS)
+
+
+def test_pairs_are_many_scenes_whose_captions_tell_neither_motion_nor_sound(tmp_path: Path) -> None:
+    pairs.make_pairs(tmp_path, films=3, seed=2)
+    films, texts = sorted(tmp_path.glob("*.mp4")), [path.read_text() for path in tmp_path.glob("*.txt")]
+    assert len(films) == 3 and len(texts) == 24
+    words = {word for text in texts for word in text.split()}
+    told = {word for phrase in (*shapes.MOTIONS, *shapes.SOUNDS.values()) for word in phrase.split()}
+    assert not words & told and {"background", *shapes.SHAPES} <= words
+    assert pictures(films[0]).shape == (8 * 34, 96, 96, 3)
+    assert detect(str(films[0]), ContentDetector(27.0))[-1][1].frame_num == 8 * 34
+    with pytest.raises(ValueError, match="multiple of 3"):
+        pairs.make_pairs(tmp_path, films=4)
