@@ -36,6 +36,8 @@ ALWAYS = (
     "validation.influence_clips=8",
 )
 """What matters to no check and takes time, and how much is measured."""
+BESIDE = 200
+"""Training steps that take as long as a run's preparation and evaluation (measured on two cores)."""
 PICTURES = 6
 """Pictures shown of a mode: one clip in all variants."""
 
@@ -84,11 +86,11 @@ def _chosen(only: Sequence[str]) -> list[Trial]:
 
 
 def _left(trials: Sequence[Trial], done: int, seconds: float) -> str:
-    """An estimate from the trials so far, by their training steps."""
+    """An estimate from the trials so far, by their training steps and what each run takes beside them."""
     if not done:
         return ""
-    steps = [trial.steps for trial in trials]
-    return f" (about {duration(seconds / sum(steps[:done]) * sum(steps[done:]))} left)"
+    costs = [trial.steps + BESIDE for trial in trials]
+    return f" (about {duration(seconds / sum(costs[:done]) * sum(costs[done:]))} left)"
 
 
 def _job(trial: Trial, workspace: Path, overrides: Sequence[str]) -> Job:
