@@ -169,7 +169,7 @@ TRIALS: tuple[Trial, ...] = (
             Check(
                 "audio", LOSS, (Limit("right", "<=", 0.96, "wrong"), Limit("right", "<=", 0.9, "withheld"))
             ),
-            Check("audio", MOTION_PX, (Limit("right", "<=", 0.8, "wrong"),)),
+            Check("audio", MOTION_PX, (Limit("right", "<=", 0.9, "wrong"),)),
             _follows("audio", PICTURE_CHANGE, 4),
         ),
         steps=1500,
