@@ -21,7 +21,7 @@ def test_the_reference_decides_on_held_out_clips(tmp_path: Path):
     edges = rows["agreement of the edges, F1"]
     assert loss["right"] <= 0.75 * loss["wrong"] and loss["right"] < loss["withheld"]
     assert centre["right"] <= 6 and centre["wrong"] >= 10 and centre["withheld"] >= 10
-    # Against the autoencoder's own round trip of the clip, which lifts all three (against its frames .55, .09, .11).
+    # Against the autoencoder's own round trip, which lifts all three (against the frames .55, .09, .11).
     assert edges["right"] >= 0.60 and edges["wrong"] <= 0.40 and edges["withheld"] <= 0.25
     # With another clip's reference the object is where that reference says.
     assert centre["followed"] <= 6
