@@ -1,0 +1,1 @@
+"""Tiny models of every family and version with random weights, in every layout that users have."""
