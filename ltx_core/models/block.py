@@ -7,9 +7,13 @@ is there), feed-forward; each modulated by tables of the block plus embeddings o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
+
+T = TypeVar("T")
+Pair = tuple[T | None, T | None]
+"""Something of the video stream and of the audio stream; None where there is no such stream."""
 
 
 class Names(NamedTuple):
@@ -96,18 +100,16 @@ def modulations_of(table: Tensor, embedded: Tensor) -> tuple[Tensor, ...]:
     return (table + embedded.view(batch, count, table.shape[0], -1)).unbind(2)
 
 
-def run_block(
-    block: Any,
-    video: Prepared | None,
-    audio: Prepared | None,
-    video_hidden: Tensor | None,
-    audio_hidden: Tensor | None,
-    perturbed: bool,
-) -> list[Tensor | None]:
-    """One block: self and text attention of each stream, the cross attentions, feed-forward of each."""
-    streams = [
-        (p, x) for p, x in ((video, video_hidden), (audio, audio_hidden)) if p is not None and x is not None
-    ]
+def run_block(block: Any, prepared: Pair[Prepared], hidden: Pair[Tensor], perturbed: bool) -> Pair[Tensor]:
+    """One block: self and text attention of each stream, the cross attentions, feed-forward of each.
+
+    Args:
+        block: of diffusers' model.
+        prepared: of video and audio; None where there is no such stream.
+        hidden: `[B, N, D]` of video and audio, likewise.
+        perturbed: self attention is replaced by its values.
+    """
+    streams = [(p, x) for p, x in zip(prepared, hidden, strict=True) if p is not None and x is not None]
     modulations = [
         modulations_of(getattr(block, p.names.prefix + "scale_shift_table"), p.modulation) for p, _ in streams
     ]
@@ -121,7 +123,8 @@ def run_block(
         _feed_forward(block, p.names.prefix, x, m)
         for (p, _), x, m in zip(streams, states, modulations, strict=True)
     )
-    return [None if p is None else next(results) for p in (video, audio)]
+    video, audio = (None if p is None else next(results) for p in prepared)
+    return video, audio
 
 
 def _self_attention(

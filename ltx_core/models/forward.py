@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ltx_core.models.block import AUDIO, VIDEO, Cross, Names, Prepared, run_block
+from ltx_core.models.run_blocks import run_blocks
 from ltx_core.models.stream import Stream
 
 MASKED = -10000.0
@@ -35,7 +35,7 @@ def transformer_forward(
     *,
     cross_attention: bool = True,
     stg_blocks: Collection[int] = (),
-    checkpointing: bool = False,
+    checkpointing: int = 0,
 ) -> tuple[Tensor | None, Tensor | None]:
     """Predicted velocities `[B, N, C]` (noise - clean) of the streams that are there.
 
@@ -45,10 +45,12 @@ def transformer_forward(
         audio: the audio stream, or None: no audio layer runs.
         cross_attention: False switches both audio-video attentions off (modality guidance).
         stg_blocks: indices of blocks whose self attention is replaced by its values.
-        checkpointing: recompute each block's activations in the backward pass.
+        checkpointing: recompute the activations of every block (1) or every n-th in the backward pass; 0:
+            of none.
 
     Raises:
         ValueError: when both streams are None.
+        ModelError: when the model's blocks are to be compiled and cannot be.
     """
     if video is None and audio is None:
         raise ValueError("the transformer got no stream; at least one of video and audio must be there")
@@ -60,14 +62,17 @@ def transformer_forward(
         else _prepare(model, names, own, other if cross_attention else None, state.dtype)
         for (names, own, other), state in zip(streams, hidden, strict=True)
     ]
-    for index, block in enumerate(model.transformer_blocks):
-        arguments = (block, prepared[0], prepared[1], hidden[0], hidden[1], index in stg_blocks)
-        hidden = (
-            checkpoint(run_block, *arguments, use_reentrant=False) if checkpointing else run_block(*arguments)
-        )
+    last = run_blocks(
+        model,
+        run_block,
+        (prepared[0], prepared[1]),
+        (hidden[0], hidden[1]),
+        stg_blocks=stg_blocks,
+        checkpointing=checkpointing,
+    )
     outputs = [
         None if p is None or state is None else _output(model, p, state)
-        for p, state in zip(prepared, hidden, strict=True)
+        for p, state in zip(prepared, last, strict=True)
     ]
     return outputs[0], outputs[1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -17,21 +17,41 @@ from ltx_core.models.stream import Stream
 Modality = Literal["video", "audio"]
 
 
+class Forward(Protocol):
+    """A transformer's pass over the streams that are there, see `forward.transformer_forward`."""
+
+    def __call__(
+        self,
+        model: Any,
+        video: Stream | None,
+        audio: Stream | None,
+        *,
+        cross_attention: bool = True,
+        stg_blocks: Collection[int] = (),
+        checkpointing: int = 0,
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Velocities `[B, N, C]` of the streams."""
+        ...
+
+
 @dataclass(frozen=True)
 class Velocity:
     """Predicted velocities of all tracks.
 
     Attributes:
         model: the transformer.
-        checkpointing: recompute activations in the backward pass.
+        checkpointing: recompute the activations of every block (1) or every n-th in the backward pass; 0:
+            of none.
         autocast: type that float32 weights which learn compute in; None: that of the weights.
         base: gives a block in which the model is the base one.
+        forward: the pass of the model's family.
     """
 
     model: Any
-    checkpointing: bool = False
+    checkpointing: int = 0
     autocast: torch.dtype | None = None
     base: Callable[[], AbstractContextManager[None]] = nullcontext
+    forward: Forward = transformer_forward
 
     def __call__(
         self,
@@ -61,7 +81,7 @@ class Velocity:
         }
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, self.autocast) if self.autocast is not None else nullcontext():
-            video, audio = transformer_forward(
+            video, audio = self.forward(
                 self.model,
                 streams.get("video"),
                 streams.get("audio"),
