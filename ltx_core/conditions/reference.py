@@ -176,5 +176,7 @@ def _scaled(positions: Tensor, target: VideoGrid, reference: VideoGrid) -> Tenso
     import torch
 
     space = spatial_factor(target, reference)
-    shift = (temporal_factor(target, reference) - 1) / target.fps
+    factor = temporal_factor(target, reference)  # also where it is not used: refuses what does not fit
+    # By the causal rule the first latent frame is one pixel frame long in both: what follows is moved back.
+    shift = (factor - 1) / target.fps if target.scale.causal else 0.0
     return torch.cat([(positions[:1] - shift).clamp(min=0), positions[1:] * space])

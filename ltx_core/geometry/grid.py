@@ -6,7 +6,8 @@ Design choices
 - Positions are `[start, end)` intervals in float32, the format of the transformer's rotary embedding.
 - The causal rule: latent frame f covers pixel frames `[max(0, t*f - (t-1)), t*f + 1)` for a temporal
   factor t, so the first latent frame holds exactly one pixel frame (LTX-2 reference, checked by
-  `tests/golden/test_positions.py`).
+  `tests/golden/test_positions.py`). Versions of LTX-Video before 0.9.5 were trained without it: frame f
+  begins at pixel frame t*f.
 """
 
 from __future__ import annotations
@@ -23,11 +24,17 @@ DEFAULT_FPS = 24.0
 
 @dataclass(frozen=True)
 class VideoScale:
-    """Pixels per latent along each axis (LTX-2: 8, 32, 32)."""
+    """Pixels per latent along each axis (LTX-2: 8, 32, 32).
+
+    Attributes:
+        time, height, width: pixels of one latent.
+        causal: whether the model's positions follow the causal rule.
+    """
 
     time: int
     height: int
     width: int
+    causal: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class VideoGrid:
         frame, row, column = (
             torch.arange(n, dtype=torch.float32) for n in (self.frames, self.height, self.width)
         )
-        starts, ends = causal_span(frame, self.scale.time)
+        starts, ends = frame_span(frame, self.scale)
         axes = (
             torch.stack([starts, ends], -1) / self.fps,
             torch.stack([row, row + 1], -1) * self.scale.height,
@@ -104,6 +111,13 @@ class AudioGrid:
 
         starts, ends = causal_span(torch.arange(self.steps, dtype=torch.float32), self.scale.factor)
         return (torch.stack([starts, ends], -1) * (self.scale.hop / self.scale.sample_rate))[None]
+
+
+def frame_span(index: Tensor, scale: VideoScale) -> tuple[Tensor, Tensor]:
+    """First and one-past-last pixel frame of each latent frame `[n]`, as the model's positions say."""
+    if scale.causal:
+        return causal_span(index, scale.time)
+    return scale.time * index, scale.time * (index + 1)
 
 
 def causal_span(index: Tensor, factor: int) -> tuple[Tensor, Tensor]:
