@@ -1,8 +1,8 @@
 """A component of a model, whatever layout it lies in: its config, where each of its weights is, its identity.
 
 Design choices
-- Config and names are those of the library that runs the component (diffusers, transformers). A layout is read
-  by one function that makes components; whatever comes after does not know of layouts.
+- Config and names are those of the library that runs the component (diffusers, transformers). A layout is
+  read by one function that makes components; whatever comes after does not know of layouts.
 - Only headers are read until a weight is asked for, and a weight is read alone: no file is ever held whole.
 """
 
@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Span = tuple[Path, int, int]
+"""Bytes of a file: where they begin and end."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,17 @@ class Stored:
         from safetensors import safe_open
 
         with safe_open(self.file, "pt") as handle:
-            found: Tensor = handle.get_tensor(self.key)
+            return self.take(handle)
+
+    def take(self, handle: Any) -> Tensor:
+        """The tensor out of its opened file (of `safe_open`)."""
+        found: Tensor = handle.get_tensor(self.key)
         return found
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The bytes that it is made of."""
+        return ((self.file, self.begin, self.end),)
 
     def read_bytes(self) -> bytes:
         """The tensor's bytes as they lie in the file."""
@@ -87,9 +99,9 @@ class Component:
         """
         return self.read_config()
 
-    @cached_property
+    @property
     def weights(self) -> Mapping[str, Stored]:
-        """Its weights by name.
+        """Its weights by name, as the files are now (their headers are remembered while they stay).
 
         Raises:
             ModelError: when a file is damaged or missing.

@@ -9,47 +9,27 @@ Design choices
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import nn
 
-from ltx_core.models.headers import weight_files
-from ltx_core.models.info import ModelError
+from ltx_core.models.component import Component, Stored
+from ltx_core.models.errors import ModelError
+from ltx_core.models.folder import folder_component, folder_weights
 from ltx_core.models.names import runs_with, to_diffusers
+from ltx_core.models.partial import each_weight
+from ltx_core.models.safetensors_file import stored_in
 from ltx_core.store.tensors import Entry, write_tensors
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 """Files of a product's folder; diffusers' names."""
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "")
 """Prefixes of names that are taken off: of original checkpoints, of LoRA tools, of pipelines, none."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A weight in a file.
-
-    Attributes:
-        file: the safetensors file.
-        key: its name there.
-        shape: of the tensor.
-    """
-
-    file: Path
-    key: str
-    shape: tuple[int, ...]
-
-    def read(self) -> Tensor:
-        """The tensor."""
-        with safe_open(self.file, "pt") as handle:
-            found: Tensor = handle.get_tensor(self.key)
-        return found
 
 
 def train_all(transformer: nn.Module, modalities: Collection[str]) -> None:
@@ -61,7 +41,7 @@ def train_all(transformer: nn.Module, modalities: Collection[str]) -> None:
 def save_full(
     folder: Path,
     transformer: Any,
-    origins: Sequence[Path],
+    origins: Sequence[Path | Component],
     metadata: Mapping[str, str],
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -70,8 +50,8 @@ def save_full(
     Args:
         folder: where.
         transformer: with the weights that were loaded.
-        origins: where the training began, the last one the base's folder: a weight that was not loaded is
-            taken from the first that has it.
+        origins: where the training began, the last one the base: a weight that was not loaded is taken from
+            the first that has it.
         metadata: strings for the header.
         dtype: of all weights.
 
@@ -82,7 +62,8 @@ def save_full(
     known: dict[str, Stored] = {}
     for origin in reversed(origins):
         known |= stored_weights(origin)
-    names = stored_weights(origins[-1])
+    base = _component(origins[-1])
+    names = stored_weights(base)
     live = dict(transformer.named_parameters())
     entries = [
         Entry.of(name, live[name], dtype)
@@ -91,63 +72,64 @@ def save_full(
         for name in names
     ]
     folder.mkdir(parents=True)
-    shutil.copyfile(origins[-1] / CONFIG, folder / CONFIG)
+    (folder / CONFIG).write_text(json.dumps(base.config, indent=2, sort_keys=True) + "\n")
     write_tensors(folder / WEIGHTS, entries, {**metadata, "format": "pt"})
 
 
-def stored_weights(path: Path) -> dict[str, Stored]:
-    """The weights of a transformer's folder or of one safetensors file, by diffusers' name.
+def stored_weights(source: Path | Component) -> dict[str, Stored]:
+    """The weights of a transformer, its folder or one safetensors file, by diffusers' name.
 
     Raises:
         ModelError: when it cannot be read, or is a LoRA.
     """
+    if isinstance(source, Component):
+        return dict(source.weights)
+    stored = folder_weights(source) if source.is_dir() else stored_in(source)
     found = {}
-    try:
-        for file in weight_files(path) if path.is_dir() else [path]:
-            with safe_open(file, "pt") as handle:
-                for key in handle.keys():  # noqa: SIM118  # no mapping: it has no other way to list names
-                    prefix = next(known for known in PREFIXES if key.startswith(known))
-                    shape = tuple(handle.get_slice(key).get_shape())
-                    found[to_diffusers(key.removeprefix(prefix))] = Stored(file, key, shape)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"{path} cannot be read as a transformer ({error}); give a .safetensors file"
-        ) from error
+    for key, weight in stored.items():
+        prefix = next(known for known in PREFIXES if key.startswith(known))
+        found[to_diffusers(key.removeprefix(prefix))] = weight
     if any(".lora_" in name for name in found):
         raise ModelError(
-            f"{path} is a LoRA; full training begins from a whole transformer. Use `training_mode: lora`, or "
-            "leave `load_checkpoint` out"
+            f"{source} is a LoRA; full training begins from a whole transformer. Use `training_mode: lora`, "
+            "or leave `load_checkpoint` out"
         )
     return found
 
 
 @torch.no_grad()
-def load_full(transformer: nn.Module, path: Path) -> None:
-    """Put the weights of a folder or file into the transformer, which keeps its type and what learns.
+def load_full(transformer: nn.Module, source: Path | Component) -> None:
+    """Put the weights of a component, folder or file into the transformer; its type and what learns stay.
 
     Raises:
         ModelError: when it cannot be read, or does not fit the transformer; then nothing is changed.
     """
-    stored, live = stored_weights(path), dict(transformer.named_parameters())
+    stored, live = stored_weights(source), dict(transformer.named_parameters())
     for name, parameter in live.items():
         if name not in stored or stored[name].shape != tuple(parameter.shape):
             found = f"is {stored[name].shape}" if name in stored else "is not there"
             raise ModelError(
-                f"{path} does not fit this model: {name} {found}, it must be {tuple(parameter.shape)}; use "
-                "the base model that it was trained from"
+                f"{place_of(source)} does not fit this model: {name} {found}, it must be "
+                f"{tuple(parameter.shape)}; use the base model that it was trained from"
             )
-    for file in {stored[name].file for name in live}:
-        with safe_open(file, "pt") as handle:
-            for name, parameter in live.items():
-                if stored[name].file == file:
-                    parameter.copy_(handle.get_tensor(stored[name].key))
+    for name, tensor in each_weight({name: stored[name] for name in live}):
+        live[name].copy_(tensor)
 
 
 @contextmanager
-def swapped(transformer: nn.Module, other: Path, own: Path) -> Iterator[None]:
+def swapped(transformer: nn.Module, other: Path | Component, own: Path | Component) -> Iterator[None]:
     """Inside the block the transformer has the weights of `other`, then again `own`; both are read anew."""
     try:
         load_full(transformer, other)
         yield
     finally:
         load_full(transformer, own)
+
+
+def place_of(source: Path | Component) -> Path:
+    """Where it lies, for messages."""
+    return source.place if isinstance(source, Component) else source
+
+
+def _component(source: Path | Component) -> Component:
+    return source if isinstance(source, Component) else folder_component("transformer", source)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 
-from ltx_core.models.info import GET_ONE, ModelError, ModelInfo
+from ltx_core.models.component import Component, Stored
+from ltx_core.models.errors import GET_ONE, ModelError
+from ltx_core.models.partial import Keep, leave_out, read_weights
 
 
 @contextmanager
@@ -36,58 +39,88 @@ def quiet() -> Iterator[None]:
                     library.enable_progress_bar()
 
 
-def load_module(info: ModelInfo, component: str, cls: Any, dtype: torch.dtype) -> Any:
-    """The component as a frozen module in `dtype` on the CPU, in evaluation mode.
+def load_component(
+    component: Component,
+    build: Callable[[], nn.Module],
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    keep: Keep | None = None,
+    advice: str = GET_ONE,
+) -> Any:
+    """The component as a frozen module in evaluation mode, its weights on `device`.
+
+    The module is built without memory, what is left out is removed from it, and the weights that remain are
+    read one by one onto the device. So the peak is the module's size and one tensor.
 
     Args:
-        info: the model.
-        component: name of its folder.
-        cls: a class of diffusers or transformers with `from_pretrained`.
+        component: whose weights are read.
+        build: makes the module by its config, with a weight for every one of the component's.
+        device: where the weights shall lie.
         dtype: of the weights.
+        keep: which parameters are loaded, by name; None: all.
+        advice: what to do about a damaged one.
 
     Raises:
-        ModelError: when the folder, its config or its weights are missing or damaged, or tensors are
-            missing or left over (a library would leave them at random values with only a warning).
+        ModelError: when config or weights are missing or damaged, or tensors are missing, left over or of
+            another shape (a library would leave them at random values with only a warning).
     """
-    info.require(component)
-    folder = info.folder(component)
-    keyword = {"torch_dtype": dtype} if cls.__module__.startswith("diffusers") else {"dtype": dtype}
+    from accelerate import init_empty_weights
+
+    wanted = keep or _everything
     try:
-        with quiet():
-            module, report = cls.from_pretrained(
-                folder, local_files_only=True, output_loading_info=True, **keyword
-            )
+        with quiet(), init_empty_weights():
+            module = build()
+        whole = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        leave_out(module, wanted)
+        chosen = {
+            name: stored for name, stored in component.weights.items() if name not in whole or wanted(name)
+        }
+        _check(component, {name: shape for name, shape in whole.items() if wanted(name)}, chosen, advice)
+        weights = read_weights(chosen, device, dtype)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"{folder} cannot be loaded as {cls.__name__}: {first_line(error)}. {GET_ONE}"
+            f"{component.place} cannot be loaded as {component.name}: {first_line(error)}. {advice}"
         ) from error
-    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        names = sorted(str(name) for name in report.get(problem) or ())
-        if names:
-            raise ModelError(
-                f"the weights in {folder} do not fit their config: {len(names)} {problem.replace('_', ' ')}, "
-                f"such as {', '.join(names[:3])}. {GET_ONE}"
-            )
-    return module.eval().requires_grad_(False)
+    module.load_state_dict(weights, strict=True, assign=True)
+    # Buffers that no file holds (frequencies of a rotary embedding) were made on the CPU.
+    return module.to(device).eval().requires_grad_(False)
 
 
-def load_tokenizer(info: ModelInfo) -> Any:
+def load_tokenizer(component: Component) -> Any:
     """The tokenizer.
 
     Raises:
-        ModelError: when it is missing or damaged.
+        ModelError: when it is damaged.
     """
-    info.require("tokenizer")
     from transformers import AutoTokenizer
 
-    folder = info.folder("tokenizer")
     try:
-        with quiet():
+        with quiet(), component.folder() as folder:
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} cannot be loaded: {first_line(error)}. {GET_ONE}") from error
+        raise ModelError(f"{component.place} cannot be loaded: {first_line(error)}. {GET_ONE}") from error
 
 
 def first_line(error: Exception) -> str:
     """Kind and first line of an error, to stand within a sentence."""
     return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+
+
+def _everything(name: str) -> bool:
+    return True
+
+
+def _check(
+    component: Component, wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, Stored], advice: str
+) -> None:
+    problems = {
+        "missing keys": wanted.keys() - found.keys(),
+        "unexpected keys": found.keys() - wanted.keys(),
+        "mismatched keys": {n for n, shape in wanted.items() if n in found and found[n].shape != shape},
+    }
+    for problem, names in problems.items():
+        if names:
+            raise ModelError(
+                f"the weights in {component.place} do not fit their config: {len(names)} {problem}, such as "
+                f"{', '.join(sorted(names)[:3])}. {advice}"
+            )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ltx_core.models.codecs import AudioCodec, VideoCodec
-from ltx_core.models.info import GET_ONE, ModelError, ModelInfo
-from ltx_core.models.loading import load_module, load_tokenizer
+from ltx_core.models.component import Component
+from ltx_core.models.errors import GET_ONE, ModelError
+from ltx_core.models.info import ModelInfo
+from ltx_core.models.loading import load_component, load_tokenizer
 from ltx_core.models.names import BOTH, runs_with
-from ltx_core.models.partial import load_part
 from ltx_core.models.text import Connectors, TextCodec
+from ltx_core.models.text_encoder import load_language_model
 
 Device = torch.device | str
 
@@ -32,12 +34,13 @@ def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype =
     """
     from diffusers import AutoencoderKLLTX2Video
 
-    vae = load_module(info, "vae", AutoencoderKLLTX2Video, dtype)
+    info.require("vae")
+    vae = _load(info.part("vae"), AutoencoderKLLTX2Video, device, dtype)
     if vae.config.timestep_conditioning:
         raise ModelError(
-            f"{info.folder('vae')} decodes with a noise level, which LTX-2's does not. {GET_ONE}"
+            f"{info.part('vae').place} decodes with a noise level, which LTX-2's does not. {GET_ONE}"
         )
-    return VideoCodec(vae.to(device))
+    return VideoCodec(vae)
 
 
 def load_audio(info: ModelInfo, device: Device = "cpu") -> AudioCodec:
@@ -49,18 +52,17 @@ def load_audio(info: ModelInfo, device: Device = "cpu") -> AudioCodec:
     from diffusers import AutoencoderKLLTX2Audio
     from diffusers.pipelines.ltx2 import vocoder as vocoders
 
-    vae = load_module(info, "audio_vae", AutoencoderKLLTX2Audio, torch.float32)
-    info.require("vocoder")
+    info.require("audio_vae", "vocoder")
+    vae = _load(info.part("audio_vae"), AutoencoderKLLTX2Audio, device, torch.float32)
     name = info.config("vocoder").get("_class_name", "LTX2Vocoder")
     if name not in VOCODERS:
         raise ModelError(
-            f"{info.folder('vocoder')} is a {name}; it must be one of {', '.join(VOCODERS)}. {GET_ONE}"
+            f"{info.part('vocoder').place} is a {name}; it must be one of {', '.join(VOCODERS)}. {GET_ONE}"
         )
-    cls = getattr(vocoders, name)
-    vocoder = load_module(info, "vocoder", cls, torch.float32)
+    vocoder = _load(info.part("vocoder"), getattr(vocoders, name), device, torch.float32)
     if info.mel is None or info.audio_scale is None:
         raise ModelError(f"the model in {info.path} has no audio front end. {GET_ONE}")
-    return AudioCodec(vae.to(device), vocoder.to(device), info.mel, info.wave_rate, info.audio_scale.factor)
+    return AudioCodec(vae, vocoder, info.mel, info.wave_rate, info.audio_scale.factor)
 
 
 def load_text(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> TextCodec:
@@ -69,21 +71,10 @@ def load_text(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torc
     Raises:
         ModelError: when one is missing or damaged.
     """
-    import transformers
-
-    tokenizer = load_tokenizer(info)
-    info.require("text_encoder")
-    names = info.config("text_encoder").get("architectures") or ["?"]
-    cls = getattr(transformers, names[0], None)
-    if cls is None:
-        raise ModelError(
-            f"{info.folder('text_encoder')} is a {names[0]}, which transformers {transformers.__version__} "
-            f"does not know. {GET_ONE}"
-        )
-    inner = load_module(info, "text_encoder", cls, dtype).model
-    encoder = getattr(inner, "language_model", inner)
-    projections = _connectors(info, device, dtype, PROJECTIONS)
-    return TextCodec(tokenizer, encoder.to(device), projections, info.text_tokens)
+    info.require("tokenizer", "text_encoder", "connectors")
+    tokenizer = load_tokenizer(info.part("tokenizer"))
+    encoder = load_language_model(info.part("text_encoder"), device, dtype)
+    return TextCodec(tokenizer, encoder, _connectors(info, device, dtype, PROJECTIONS), info.text_tokens)
 
 
 def load_connectors(
@@ -106,7 +97,7 @@ def load_transformer(
     device: Device = "cpu",
     dtype: torch.dtype = torch.float32,
     modalities: Collection[str] = BOTH,
-    folder: Path | None = None,
+    component: Component | None = None,
 ) -> Any:
     """The frozen transformer (`LTX2VideoTransformer3DModel`) on `device`.
 
@@ -116,22 +107,23 @@ def load_transformer(
         dtype: of the weights.
         modalities: streams that will run; layers that would never run are neither made nor read, the
             audio-video attentions among them where one modality is absent.
-        folder: with a transformer in place of the model's own, as full training writes it.
+        component: a transformer in place of the model's own, as full training writes it.
 
     Raises:
         ModelError: when it is missing or damaged.
     """
     from diffusers import LTX2VideoTransformer3DModel
 
-    if folder is None:
+    if component is None:
         info.require("transformer")
-    return load_part(
-        folder or info.folder("transformer"),
-        LTX2VideoTransformer3DModel,
+    part = component or info.part("transformer")
+    return load_component(
+        part,
+        _builder(part, LTX2VideoTransformer3DModel),
         device,
         dtype,
         lambda name: runs_with(name, modalities),
-        GET_ONE if folder is None else TRAIN_AGAIN,
+        GET_ONE if component is None else TRAIN_AGAIN,
     )
 
 
@@ -139,6 +131,19 @@ def _connectors(info: ModelInfo, device: Device, dtype: torch.dtype, parts: Coll
     from diffusers.pipelines.ltx2 import LTX2TextConnectors
 
     info.require("connectors")
-    return load_part(
-        info.folder("connectors"), LTX2TextConnectors, device, dtype, lambda name: name.split(".")[0] in parts
+    part = info.part("connectors")
+    return load_component(
+        part, _builder(part, LTX2TextConnectors), device, dtype, lambda name: name.split(".")[0] in parts
     )
+
+
+def _load(part: Component, cls: Any, device: Device, dtype: torch.dtype) -> Any:
+    return load_component(part, _builder(part, cls), device, dtype)
+
+
+def _builder(part: Component, cls: Any) -> Any:
+    def build() -> nn.Module:
+        found: nn.Module = cls.from_config(part.config)
+        return found
+
+    return build

@@ -1,60 +1,18 @@
-"""Load the part of a component that a run needs: the rest is neither made nor read.
-
-The module is built without memory, what is left out is removed from it, and the weights that remain are read
-one by one onto the device. So its peak is the part's size and one tensor.
-"""
+"""A part of a module: what a run does not need is neither made nor read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
-from ltx_core.models.headers import weight_files
-from ltx_core.models.info import GET_ONE, ModelError, read_config
-from ltx_core.models.loading import first_line, quiet
+from ltx_core.models.component import Stored
 
 Keep = Callable[[str], bool]
 """Whether a parameter or module of this name is loaded."""
-
-
-def load_part(
-    folder: Path, cls: Any, device: torch.device | str, dtype: torch.dtype, keep: Keep, advice: str = GET_ONE
-) -> Any:
-    """A frozen module in evaluation mode without what `keep` leaves out.
-
-    Args:
-        folder: with `config.json` and safetensors of the whole module, in diffusers' layout.
-        cls: a class of diffusers without buffers.
-        device: where the weights shall lie.
-        dtype: of the weights.
-        keep: what is loaded.
-        advice: what to do about a damaged one.
-
-    Raises:
-        ModelError: when config or weights are missing or damaged, or tensors are missing, left over or of
-            another shape.
-    """
-    from accelerate import init_empty_weights
-
-    config = read_config(folder / "config.json", advice)
-    try:
-        with quiet(), init_empty_weights():
-            module = cls.from_config(config)
-        whole = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-        leave_out(module, keep)
-        weights = read_weights(folder, device, dtype, lambda name: name not in whole or keep(name))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"{folder} cannot be loaded as {cls.__name__}: {first_line(error)}. {advice}"
-        ) from error
-    _check(folder, {name: shape for name, shape in whole.items() if keep(name)}, weights, advice)
-    module.load_state_dict(weights, strict=True, assign=True)
-    return module.eval().requires_grad_(False)
 
 
 def leave_out(module: nn.Module, keep: Keep, prefix: str = "") -> None:
@@ -71,34 +29,31 @@ def leave_out(module: nn.Module, keep: Keep, prefix: str = "") -> None:
 
 
 def read_weights(
-    folder: Path, device: torch.device | str, dtype: torch.dtype, keep: Keep
+    weights: Mapping[str, Stored], device: torch.device | str, dtype: torch.dtype
 ) -> dict[str, Tensor]:
-    """Copies of a component's weights that are kept, by name.
+    """Copies of weights on `device`, floating ones in `dtype`.
 
     Raises:
         OSError, SafetensorError: when a file cannot be read or is damaged.
     """
     found = {}
-    for path in weight_files(folder):
-        with safe_open(path, "pt") as file:
-            for name in file.keys():  # noqa: SIM118  # no mapping: it has no other way to list names
-                if keep(name):
-                    # A copy: what it gives is the file's own memory, which another program may change.
-                    found[name] = file.get_tensor(name).to(device, dtype, copy=True)
+    for name, tensor in each_weight(weights):
+        kind = dtype if tensor.is_floating_point() else tensor.dtype
+        # A copy: what it gives is the file's own memory, which another program may change.
+        found[name] = tensor.to(device, kind, copy=True)
     return found
 
 
-def _check(
-    folder: Path, wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor], advice: str
-) -> None:
-    problems = {
-        "missing keys": wanted.keys() - found.keys(),
-        "unexpected keys": found.keys() - wanted.keys(),
-        "mismatched keys": {n for n, shape in wanted.items() if n in found and found[n].shape != shape},
-    }
-    for problem, names in problems.items():
-        if names:
-            raise ModelError(
-                f"the weights in {folder} do not fit their config: {len(names)} {problem}, such as "
-                f"{', '.join(sorted(names)[:3])}. {advice}"
-            )
+def each_weight(weights: Mapping[str, Stored]) -> Iterator[tuple[str, Tensor]]:
+    """Weights one after the other, over their files' mapped memory; every file is opened once.
+
+    Raises:
+        OSError, SafetensorError: when a file cannot be read or is damaged.
+    """
+    with ExitStack() as stack:
+        handles = {
+            file: stack.enter_context(safe_open(file, "pt"))
+            for file in sorted({stored.file for stored in weights.values()})
+        }
+        for name, stored in weights.items():
+            yield name, stored.take(handles[stored.file])

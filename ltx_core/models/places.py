@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ltx_core.models.info import ModelError, read_config
+from ltx_core.models.component import Component
+from ltx_core.models.errors import ModelError
+from ltx_core.models.folder import folder_component, read_config
 
 HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "text_encoder_path": ("text_encoder", ("tokenizer",)),
@@ -23,8 +25,8 @@ CLASSES = {"vae": "AutoencoderKLLTX2Video", "audio_vae": "AutoencoderKLLTX2Audio
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 
 
-def apart(options: Mapping[str, Path | None]) -> dict[str, Path]:
-    """Component -> its folder, of the stated ones of the options of `HELD`.
+def apart(options: Mapping[str, Path | None]) -> dict[str, Component]:
+    """The components that the stated ones of the options of `HELD` give, by name.
 
     Raises:
         ModelError: for a path that holds no such component.
@@ -37,7 +39,7 @@ def apart(options: Mapping[str, Path | None]) -> dict[str, Path]:
             found |= {name: folder.parent / name for name in beside if (folder.parent / name).is_dir()}
             if "tokenizer" in beside and (folder / TOKENIZER).is_file():
                 found["tokenizer"] = folder
-    return found
+    return {name: folder_component(name, folder) for name, folder in found.items()}
 
 
 def _component(option: str, path: Path, component: str) -> Path:

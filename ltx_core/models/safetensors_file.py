@@ -1,7 +1,7 @@
 """A safetensors file's header: where each tensor lies, without reading any. No torch here.
 
-Format: 8 bytes little-endian length, then JSON of that length (name -> dtype, shape, byte range after the header;
-`__metadata__` -> strings), then the tensors' bytes (https://github.com/huggingface/safetensors).
+Format: 8 bytes little-endian length, then JSON of that length (name -> dtype, shape, byte range after the
+header; `__metadata__` -> strings), then the tensors' bytes (https://github.com/huggingface/safetensors).
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def _read(path: Path) -> tuple[Mapping[str, Stored], Mapping[str, str]]:
     try:
         stat = path.stat()
         return _remembered(path, stat.st_size, stat.st_mtime_ns)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} does not exist; give a .safetensors file") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is damaged ({error}); get the file again") from error
 

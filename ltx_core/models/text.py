@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +30,14 @@ class TextFeatures:
 
     tensors: dict[str, Tensor]
     dropped: int
+
+
+class Contexter(Protocol):
+    """What makes the transformer's text contexts of stored features."""
+
+    def context(self, features: Sequence[Mapping[str, Tensor]], modality: str) -> Tensor:
+        """The context `[B, S, D]` of one modality."""
+        ...
 
 
 @dataclass(frozen=True)

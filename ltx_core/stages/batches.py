@@ -13,8 +13,8 @@ from ltx_core.assemble import Scales
 from ltx_core.conditions.base import Modality
 from ltx_core.config.root import TEXT_COLUMN
 from ltx_core.geometry.units import audio_steps
-from ltx_core.models.ltx2 import load_connectors
-from ltx_core.models.text import Connectors
+from ltx_core.models.families import family_of
+from ltx_core.models.text import Contexter
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import filled_by
 from ltx_core.stages.modalities import needed_modalities
@@ -114,7 +114,7 @@ class Rows:
 class Contexts:
     """Text contexts of batches: the frozen connectors, outside the graph, one result per distinct text."""
 
-    def __init__(self, connectors: Connectors, modalities: Sequence[Modality], rows: Rows) -> None:
+    def __init__(self, connectors: Contexter, modalities: Sequence[Modality], rows: Rows) -> None:
         self.connectors = connectors
         self.modalities = tuple(modalities)
         self.rows = rows
@@ -153,7 +153,7 @@ def open_contexts(context: Context, rows: Rows, modalities: Sequence[Modality] |
     """
     models = context.models
     wanted = needed_modalities(context.config) if modalities is None else modalities
-    connectors = load_connectors(context.info, models.device, models.dtype, wanted)
+    connectors = family_of(context.info).load_connectors(context.info, models.device, models.dtype, wanted)
     trained = [name for name in context.config.training_strategy.streams if name in wanted]
     return Contexts(connectors, trained, rows)
 

@@ -22,8 +22,8 @@ from ltx_core.media.decode import frame_times, read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.fit import decode_size, fit
 from ltx_core.media.window import FrameWindow
-from ltx_core.models import ltx2
 from ltx_core.models.codecs import AudioCodec, VideoCodec
+from ltx_core.models.families import family_of
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.text import TextCodec
 from ltx_core.stages.clip import Clip
@@ -41,6 +41,7 @@ class Models:
     def __init__(self, config: Config, info: ModelInfo) -> None:
         self.config = config
         self.info = info
+        self._family = family_of(info)
         self._loaded: dict[str, Any] = {}
         self._frames: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
         self._frames_lock = threading.Lock()
@@ -67,15 +68,15 @@ class Models:
 
     def video(self) -> VideoCodec:
         """The video autoencoder."""
-        return self._get("video", lambda: ltx2.load_video_vae(self.info, self.device, self.dtype))
+        return self._get("video", lambda: self._family.load_video_vae(self.info, self.device, self.dtype))
 
     def audio(self) -> AudioCodec:
         """The audio autoencoder and vocoder, in float32 as the reference runs them."""
-        return self._get("audio", lambda: ltx2.load_audio(self.info, self.device))
+        return self._get("audio", lambda: self._family.load_audio(self.info, self.device))
 
     def text(self) -> TextCodec:
         """The text encoder."""
-        return self._get("text", lambda: ltx2.load_text(self.info, self.device, self.dtype))
+        return self._get("text", lambda: self._family.load_text(self.info, self.device, self.dtype))
 
     def release(self) -> None:
         """Let go of the loaded models, before a transformer takes a GPU's memory."""

@@ -8,12 +8,15 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from ltx_core.models.component import Component
+from ltx_core.models.families import family_of
+from ltx_core.models.folder import folder_component
 from ltx_core.models.full import load_full, save_full, swapped, train_all
 from ltx_core.models.lora import add_lora, continue_lora, load_lora, lora_off, save_lora
-from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
 from ltx_core.stages.folder import beginning, is_full, product_of
@@ -35,16 +38,15 @@ def open_velocity(
     Raises:
         ModelError: when the model or the product is missing or damaged, or they do not fit.
     """
-    models, options = context.models, context.config.optimization
-    models.release()
+    options = context.config.optimization
     wanted = needed_modalities(context.config) if modalities is None else tuple(modalities)
     whole = product if product is not None and product.is_dir() else None
-    model = load_transformer(context.info, models.device, models.dtype, wanted, whole)
-    velocity = Velocity(model, options.enable_gradient_checkpointing)
+    model = _load(context, context.models.dtype, wanted, whole)
+    velocity = Velocity(model, options.enable_gradient_checkpointing, forward=family_of(context.info).forward)
     if product is None:
         return velocity
     if whole is not None:
-        return replace(velocity, base=partial(swapped, model, _base_folder(context), whole))
+        return replace(velocity, base=partial(swapped, model, _base(context), whole))
     load_lora(model, product)
     return replace(velocity, base=partial(lora_off, model))
 
@@ -69,16 +71,21 @@ def open_training(context: Context) -> Velocity:
         if begun is not None:
             continue_lora(velocity.model, begun)
         return replace(velocity, base=partial(lora_off, velocity.model))
-    models = context.models
-    models.release()
-    model = load_transformer(context.info, models.device, torch.float32, needed_modalities(config))
+    model = _load(context, torch.float32, needed_modalities(config))
     if begun is not None:
         load_full(model, begun)
     train_all(model, streams)
-    computed = None if models.dtype == torch.float32 else models.dtype
+    dtype = context.models.dtype
+    computed = None if dtype == torch.float32 else dtype
     # Float32 weights of a norm on bfloat16 input: slower by a hair, and said once per process.
     warnings.filterwarnings("ignore", "Mismatch dtype between input and weight", UserWarning)
-    return Velocity(model, config.optimization.enable_gradient_checkpointing, computed, base=_gone)
+    return Velocity(
+        model,
+        config.optimization.enable_gradient_checkpointing,
+        computed,
+        base=_gone,
+        forward=family_of(context.info).forward,
+    )
 
 
 def exporter(context: Context, velocity: Velocity, dataset: str) -> Export:
@@ -92,7 +99,7 @@ def exporter(context: Context, velocity: Velocity, dataset: str) -> Export:
     config = context.config
     dtype = getattr(torch, config.checkpoints.precision)
     begun = beginning(config)
-    origins = [*([] if begun is None else [begun]), _base_folder(context)]
+    origins: list[Path | Component] = [*([] if begun is None else [begun]), _base(context)]
 
     def export(folder: Path, step: int) -> None:
         target, metadata = product_of(config, folder), lora_metadata(context, step, dataset)
@@ -108,5 +115,16 @@ def _gone() -> AbstractContextManager[None]:
     raise RuntimeError("a transformer that is being trained whole no longer has its base's weights")
 
 
-def _base_folder(context: Context) -> Path:
-    return context.info.folder("transformer")
+def _load(
+    context: Context, dtype: torch.dtype, modalities: Collection[str], whole: Path | None = None
+) -> Any:
+    """The frozen transformer in `dtype`, or that of a product's folder; alone on the device."""
+    models = context.models
+    models.release()
+    component = None if whole is None else folder_component("transformer", whole)
+    load = family_of(context.info).load_transformer
+    return load(context.info, models.device, dtype, modalities, component)
+
+
+def _base(context: Context) -> Component:
+    return context.info.part("transformer")

@@ -53,7 +53,7 @@ class Publish(Stage):
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Write the folder whole or not at all."""
         from ltx_core.evaluation.card import publish
-        from ltx_core.models.headers import file_metadata
+        from ltx_core.models.safetensors_file import file_metadata
         from ltx_core.stages.report import read_measured, report_data
 
         for item in items:

@@ -145,10 +145,10 @@ def check_product(place: Clone, path: Path, name: str) -> None:
     """The LoRA names its mode, changes only what runs in it, and fits the model."""
     import torch
 
-    from ltx_core.models.headers import file_metadata
     from ltx_core.models.lora import load_lora
     from ltx_core.models.ltx2 import load_transformer
     from ltx_core.models.names import runs_with
+    from ltx_core.models.safetensors_file import file_metadata
 
     config = place.pipeline(asked(name), config=name).config
     mode = name.removesuffix("_low_vram").removesuffix("_lora")

@@ -170,7 +170,8 @@ def test_components_are_read_from_paths_of_their_own(without_parts, tmp_path):
     )
     assert info.mel == whole.mel and info.text_tokens == whole.text_tokens
     parts = ("vae", "audio_vae", "audio_processor", "vocoder", "tokenizer")
-    assert info.folder("tokenizer") == gemma and info.folder("transformer").parent == without_parts
+    assert info.part("tokenizer").place == gemma
+    assert info.part("transformer").place.parent == without_parts
     same_bytes = [name for name in parts[:-1] if info.fingerprint(name) == whole.fingerprint(name)]
     assert same_bytes == list(parts[:-1]), "the store knows them again, wherever they lie"
     caption = "a red fox in the snow"

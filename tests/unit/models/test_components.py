@@ -96,7 +96,7 @@ def test_weights_that_do_not_fit_are_refused_and_not_left_random(tmp_path):
     with pytest.raises(ModelError, match=r"1 missing keys, such as proj_in\.weight"):
         load_transformer(ModelInfo.read(model))
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ModelError, match="transformer cannot be loaded"):
+    with pytest.raises(ModelError, match=r"safetensors is damaged \(a header of"):
         load_transformer(ModelInfo.read(model))
 
 

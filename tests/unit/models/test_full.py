@@ -8,14 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ltx_core.models.folder import folder_component
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.full import CONFIG, WEIGHTS, load_full, save_full, stored_weights, swapped, train_all
-from ltx_core.models.headers import file_metadata, weight_shapes
+from ltx_core.models.headers import weight_shapes
 from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.models.lora import add_lora, save_lora
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.names import BOTH, runs_with, to_original
 from ltx_core.models.options import LoraOptions
+from ltx_core.models.safetensors_file import file_metadata
 
 INFO = ModelInfo.read(Path(__file__).parents[3] / "data" / "model")
 BASE = INFO.path / "transformer"
@@ -56,7 +58,7 @@ def test_the_product_is_whole_and_loads_as_any_transformer(tmp_path, demo_stream
         folder, local_files_only=True, output_loading_info=True
     )
     assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    ours = load_transformer(INFO, folder=folder)
+    ours = load_transformer(INFO, component=folder_component("transformer", folder))
     torch.testing.assert_close(run(ours, demo_streams), run(theirs, demo_streams), rtol=0, atol=1e-5)
     save_full(tmp_path / "half", model, [BASE], {}, torch.bfloat16)
     half = load_file(tmp_path / "half" / WEIGHTS)
@@ -76,7 +78,9 @@ def test_what_was_not_trained_comes_from_where_the_training_began(tmp_path):
 def test_inside_the_block_it_is_the_base_bit_for_bit_whatever_happens_there(tmp_path, demo_streams):
     model = changed()
     save_full(tmp_path / "product", model, [BASE], {}, torch.bfloat16)
-    trained = load_transformer(INFO, dtype=torch.bfloat16, folder=tmp_path / "product")
+    trained = load_transformer(
+        INFO, dtype=torch.bfloat16, component=folder_component("transformer", tmp_path / "product")
+    )
     before = run(trained, demo_streams)
     with pytest.raises(KeyError), swapped(trained, BASE, tmp_path / "product"):
         inside = run(trained, demo_streams)
@@ -97,7 +101,7 @@ def test_weights_under_original_names_are_read_and_others_refused(tmp_path):
     save_lora(tmp_path / "lora.safetensors", adapted, {})
     with pytest.raises(ModelError, match=r"is a LoRA; .* `training_mode: lora`"):
         stored_weights(tmp_path / "lora.safetensors")
-    with pytest.raises(ModelError, match="cannot be read as a transformer"):
+    with pytest.raises(ModelError, match="does not exist"):
         load_full(model, tmp_path / "nothing.safetensors")
     save_file({n: t for n, t in weights.items() if n != "proj_in.bias"}, tmp_path / "part.safetensors")
     with pytest.raises(ModelError, match=r"proj_in\.bias is not there, it must be \(128,\)"):

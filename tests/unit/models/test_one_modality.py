@@ -47,13 +47,13 @@ def test_the_whole_model_is_that_of_diffusers():
 def test_layers_of_an_absent_modality_are_never_read_nor_made(demo_streams, monkeypatch, alone, other):
     read = []
 
-    def reading(folder, device, dtype, keep):
-        weights = real(folder, device, dtype, keep)
-        read.extend(weights)
-        return weights
+    def reading(weights):
+        for name, tensor in real(weights):
+            read.append(name)
+            yield name, tensor
 
-    real = partial.read_weights
-    monkeypatch.setattr(partial, "read_weights", reading)
+    real = partial.each_weight
+    monkeypatch.setattr(partial, "each_weight", reading)
     model = load_transformer(INFO, modalities=[alone])
     names = [name for name, _ in model.named_parameters()]
     assert sorted(names) == sorted(read) and {modality_of(name) for name in names} == {alone}

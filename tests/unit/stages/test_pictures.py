@@ -19,7 +19,7 @@ from ltx_core.errors import ConfigError, LegacyConfigWarning, LtxError
 from ltx_core.media.decode import read_frames
 from ltx_core.media.fit import fit
 from ltx_core.media.write import write_video
-from ltx_core.models.headers import file_metadata
+from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.stages.batches import Rows, scales
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.dataset import gather, load_samples

@@ -8,6 +8,7 @@ from tiny import IDS, INFO, SCALES, batch, contexts, prepared, transformer
 from toy import accelerator
 
 from ltx_core.assemble import assemble
+from ltx_core.models.folder import folder_component
 from ltx_core.models.full import WEIGHTS, save_full, train_all
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.velocity import Velocity
@@ -61,7 +62,8 @@ def run(folder, strategy, *, breaks_at=None, autocast=None):
 
 def loss(strategy, folder=None):
     """At fixed noise, of the base or of a product."""
-    model = load_transformer(INFO, modalities=list(strategy.streams), folder=folder)
+    product = None if folder is None else folder_component("transformer", folder)
+    model = load_transformer(INFO, modalities=list(strategy.streams), component=product)
     with torch.no_grad():
         found = [
             training_step(prepared(strategy, 100 + n), Velocity(model), contexts, UNIFORM) for n in range(4)
