@@ -55,7 +55,7 @@ class QuantisedLinear(nn.Linear):
     @property
     def parts(self) -> Parts:
         """What is stored of the weight."""
-        return {name: value for name, value in self.named_parameters(recurse=False) if name != "bias"}
+        return {name: part for name, part in self._parameters.items() if name != "bias" and part is not None}
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
