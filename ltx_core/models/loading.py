@@ -15,6 +15,7 @@ from torch import nn
 from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.partial import Keep, leave_out, read_weights
+from ltx_core.models.quantise import Quantiser
 
 
 @contextmanager
@@ -46,11 +47,13 @@ def load_component(
     dtype: torch.dtype = torch.float32,
     keep: Keep | None = None,
     advice: str = GET_ONE,
+    quantiser: Quantiser | None = None,
 ) -> Any:
     """The component as a frozen module in evaluation mode, its weights on `device`.
 
     The module is built without memory, what is left out is removed from it, and the weights that remain are
-    read one by one onto the device. So the peak is the module's size and one tensor.
+    read one by one onto the device. So the peak is the module's size and one tensor, also of a module that is
+    quantised.
 
     Args:
         component: whose weights are read.
@@ -59,6 +62,7 @@ def load_component(
         dtype: of the weights.
         keep: which parameters are loaded, by name; None: all.
         advice: what to do about a damaged one.
+        quantiser: of its linear layers; None: they stay exact.
 
     Raises:
         ModelError: when config or weights are missing or damaged, or tensors are missing, left over or of
@@ -76,7 +80,8 @@ def load_component(
             name: stored for name, stored in component.weights.items() if name not in whole or wanted(name)
         }
         _check(component, {name: shape for name, shape in whole.items() if wanted(name)}, chosen, advice)
-        weights = read_weights(chosen, device, dtype)
+        convert = None if quantiser is None else quantiser.prepare(module)
+        weights = read_weights(chosen, device, dtype, convert)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"{component.place} cannot be loaded as {component.name}: {first_line(error)}. {advice}"

@@ -14,6 +14,7 @@ from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.loading import load_component, load_tokenizer
 from ltx_core.models.names import BOTH, runs_with
+from ltx_core.models.quantise import Quantiser
 from ltx_core.models.text import Connectors, TextCodec
 from ltx_core.models.text_encoder import load_language_model
 
@@ -65,15 +66,20 @@ def load_audio(info: ModelInfo, device: Device = "cpu") -> AudioCodec:
     return AudioCodec(vae, vocoder, info.mel, info.wave_rate, info.audio_scale.factor)
 
 
-def load_text(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> TextCodec:
-    """Tokenizer, language model and feature projections on `device`.
+def load_text(
+    info: ModelInfo,
+    device: Device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    quantiser: Quantiser | None = None,
+) -> TextCodec:
+    """Tokenizer, language model (quantised where asked for) and feature projections on `device`.
 
     Raises:
         ModelError: when one is missing or damaged.
     """
     info.require("tokenizer", "text_encoder", "connectors")
     tokenizer = load_tokenizer(info.part("tokenizer"))
-    encoder = load_language_model(info.part("text_encoder"), device, dtype)
+    encoder = load_language_model(info.part("text_encoder"), device, dtype, quantiser)
     return TextCodec(tokenizer, encoder, _connectors(info, device, dtype, PROJECTIONS), info.text_tokens)
 
 
@@ -98,6 +104,7 @@ def load_transformer(
     dtype: torch.dtype = torch.float32,
     modalities: Collection[str] = BOTH,
     component: Component | None = None,
+    quantiser: Quantiser | None = None,
 ) -> Any:
     """The frozen transformer (`LTX2VideoTransformer3DModel`) on `device`.
 
@@ -108,6 +115,7 @@ def load_transformer(
         modalities: streams that will run; layers that would never run are neither made nor read, the
             audio-video attentions among them where one modality is absent.
         component: a transformer in place of the model's own, as full training writes it.
+        quantiser: of its linear layers; None: they stay exact.
 
     Raises:
         ModelError: when it is missing or damaged.
@@ -124,6 +132,7 @@ def load_transformer(
         dtype,
         lambda name: runs_with(name, modalities),
         GET_ONE if component is None else TRAIN_AGAIN,
+        quantiser,
     )
 
 

@@ -13,6 +13,8 @@ from ltx_core.models.component import Stored
 
 Keep = Callable[[str], bool]
 """Whether a parameter or module of this name is loaded."""
+Convert = Callable[[str, Tensor], Mapping[str, Tensor]]
+"""A weight as it was read, by name, as what a module keeps of it, by name."""
 
 
 def leave_out(module: nn.Module, keep: Keep, prefix: str = "") -> None:
@@ -29,18 +31,22 @@ def leave_out(module: nn.Module, keep: Keep, prefix: str = "") -> None:
 
 
 def read_weights(
-    weights: Mapping[str, Stored], device: torch.device | str, dtype: torch.dtype
+    weights: Mapping[str, Stored],
+    device: torch.device | str,
+    dtype: torch.dtype,
+    convert: Convert | None = None,
 ) -> dict[str, Tensor]:
-    """Copies of weights on `device`, floating ones in `dtype`.
+    """Copies of weights on `device`, floating ones in `dtype`; or what `convert` makes of each at once.
 
     Raises:
         OSError, SafetensorError: when a file cannot be read or is damaged.
     """
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, tensor in each_weight(weights):
         kind = dtype if tensor.is_floating_point() else tensor.dtype
         # A copy: what it gives is the file's own memory, which another program may change.
-        found[name] = tensor.to(device, kind, copy=True)
+        copied = tensor.to(device, kind, copy=True)
+        found |= {name: copied} if convert is None else convert(name, copied)
     return found
 
 

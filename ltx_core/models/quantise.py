@@ -22,11 +22,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ltx_core.models.errors import ModelError
+from ltx_core.models.partial import Convert
 from ltx_core.models.quantise_formats import FORMATS, Parts
 from ltx_core.models.quantise_methods import Method, skipped
-
-Convert = Callable[[str, Tensor], Mapping[str, Tensor]]
-"""A weight by name, as what a quantised module stores of it, by name."""
 
 
 class QuantisedLinear(nn.Linear):

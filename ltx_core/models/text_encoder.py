@@ -12,6 +12,7 @@ from torch import nn
 from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.loading import first_line, load_component, quiet
+from ltx_core.models.quantise import Quantiser
 
 PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
 """What stands before the language model's names, by the version of transformers that saved it."""
@@ -19,7 +20,12 @@ LEFT_OUT = ("vision", "audio", "multi_modal", "lm_head", "embed_vision", "embed_
 """Beginnings of the names of towers, projectors and heads, after `model.` is taken off."""
 
 
-def load_language_model(component: Component, device: torch.device | str, dtype: torch.dtype) -> Any:
+def load_language_model(
+    component: Component,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    quantiser: Quantiser | None = None,
+) -> Any:
     """The language model of a text encoder as a frozen module whose hidden states are taken.
 
     Raises:
@@ -34,7 +40,7 @@ def load_language_model(component: Component, device: torch.device | str, dtype:
         return found
 
     named = replace(component, list_weights=lambda: language_weights(component.weights))
-    return load_component(named, build, device, dtype)
+    return load_component(named, build, device, dtype, quantiser=quantiser)
 
 
 def language_weights(weights: Mapping[str, Stored]) -> dict[str, Stored]:
