@@ -34,6 +34,10 @@ class Forward(Protocol):
         ...
 
 
+def _awake() -> None:
+    """A model that never leaves its device."""
+
+
 @dataclass(frozen=True)
 class Velocity:
     """Predicted velocities of all tracks.
@@ -45,6 +49,7 @@ class Velocity:
         autocast: type that float32 weights which learn compute in; None: that of the weights.
         base: gives a block in which the model is the base one.
         forward: the pass of the model's family.
+        wake: called before each pass: the model may have given its device to another one.
     """
 
     model: Any
@@ -52,6 +57,7 @@ class Velocity:
     autocast: torch.dtype | None = None
     base: Callable[[], AbstractContextManager[None]] = nullcontext
     forward: Forward = transformer_forward
+    wake: Callable[[], None] = _awake
 
     def __call__(
         self,
@@ -75,6 +81,7 @@ class Velocity:
             cross_attention: False switches both audio-video attentions off.
             stg_blocks: blocks whose self attention is replaced by its values.
         """
+        self.wake()
         streams = {
             name: Stream.of(track, inputs[name], timesteps[name], levels[name], contexts[name])
             for name, track in tracks.items()

@@ -1,7 +1,7 @@
 """Models and frames that the stages of one process share: loaded on first use, one heavy model at a time.
 
-Text encoder and autoencoders are never resident together on a GPU: asking for one lets go of the others, and
-so does opening a transformer. Beside a transformer there is one autoencoder at a time, for samples.
+On a GPU one of them is resident at a time. Asking for an encoder or an autoencoder lets go of the others and
+puts an open transformer aside, onto the host; the transformer's next pass lets go of them and brings it back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
@@ -22,10 +23,11 @@ from ltx_core.media.decode import frame_times, read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.fit import decode_size, fit
 from ltx_core.media.window import FrameWindow
+from ltx_core.models.aside import Aside
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.families import family_of
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.text import TextCodec
+from ltx_core.models.text import Captioned
 from ltx_core.stages.clip import Clip
 from ltx_core.training.options import NO_GPU
 
@@ -43,6 +45,7 @@ class Models:
         self.info = info
         self._family = family_of(info)
         self._loaded: dict[str, Any] = {}
+        self._transformer: Aside | None = None
         self._frames: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
         self._frames_lock = threading.Lock()
         if config.engine.threads is not None:
@@ -74,7 +77,7 @@ class Models:
         """The audio autoencoder and vocoder, in float32 as the reference runs them."""
         return self._get("audio", lambda: self._family.load_audio(self.info, self.device))
 
-    def text(self) -> TextCodec:
+    def text(self) -> Captioned:
         """The text encoder."""
         return self._get("text", lambda: self._family.load_text(self.info, self.device, self.dtype))
 
@@ -83,6 +86,16 @@ class Models:
         if self.device.type == "cuda":
             self._loaded.clear()
             torch.cuda.empty_cache()
+
+    def opened(self, transformer: nn.Module) -> None:
+        """Say that this transformer is on the device from now on; `wake` comes before its passes."""
+        self._transformer = Aside(transformer)
+
+    def wake(self) -> None:
+        """Bring the open transformer back to the device, which it then has for itself."""
+        if self._transformer is not None and self._transformer.waiting:
+            self.release()
+            self._transformer.wake()
 
     def frames(self, clip: Clip) -> NDArray[np.uint8]:
         """A clip's frames `[F, H, W, 3]` at its frame rate, fitted to its bucket.
@@ -128,6 +141,8 @@ class Models:
 
     def _get(self, name: str, load: Callable[[], T]) -> T:
         if name not in self._loaded:
+            if self._transformer is not None and self.device.type == "cuda":
+                self._transformer.wait()
             self.release()
             self._loaded[name] = load()
         result: T = self._loaded[name]

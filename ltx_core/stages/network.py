@@ -38,11 +38,10 @@ def open_velocity(
     Raises:
         ModelError: when the model or the product is missing or damaged, or they do not fit.
     """
-    options = context.config.optimization
     wanted = needed_modalities(context.config) if modalities is None else tuple(modalities)
     whole = product if product is not None and product.is_dir() else None
     model = _load(context, context.models.dtype, wanted, whole)
-    velocity = Velocity(model, options.enable_gradient_checkpointing, forward=family_of(context.info).forward)
+    velocity = _velocity(context, model)
     if product is None:
         return velocity
     if whole is not None:
@@ -79,13 +78,7 @@ def open_training(context: Context) -> Velocity:
     computed = None if dtype == torch.float32 else dtype
     # Float32 weights of a norm on bfloat16 input: slower by a hair, and said once per process.
     warnings.filterwarnings("ignore", "Mismatch dtype between input and weight", UserWarning)
-    return Velocity(
-        model,
-        config.optimization.enable_gradient_checkpointing,
-        computed,
-        base=_gone,
-        forward=family_of(context.info).forward,
-    )
+    return replace(_velocity(context, model), autocast=computed, base=_gone)
 
 
 def exporter(context: Context, velocity: Velocity, dataset: str) -> Export:
@@ -124,6 +117,17 @@ def _load(
     component = None if whole is None else folder_component("transformer", whole)
     load = family_of(context.info).load_transformer
     return load(context.info, models.device, dtype, modalities, component)
+
+
+def _velocity(context: Context, model: Any) -> Velocity:
+    """The pass over a transformer that has just been opened."""
+    context.models.opened(model)
+    return Velocity(
+        model,
+        int(context.config.optimization.enable_gradient_checkpointing),
+        forward=family_of(context.info).forward,
+        wake=context.models.wake,
+    )
 
 
 def _base(context: Context) -> Component:
