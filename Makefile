@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo demo-modes test prove bench docs format clean
+.PHONY: help demo demo-modes test prove bench docs docs-models format clean
 
 help:
 	@echo "make demo    install, train a LoRA on the included demo, say where the report is"
@@ -14,6 +14,7 @@ help:
 	@echo "make prove   the long proofs: kills, processes, servers"
 	@echo "make bench   the table of speeds"
 	@echo "make docs    the tables of docs/modes.md, from the lists in code"
+	@echo "make docs-models  the table of docs/models.md: every kind of model tried in every layout (minutes)"
 	@echo "make format  write the code as \`make test\` wants it"
 	@echo "make clean   remove what the demo wrote (not the installation)"
 
@@ -50,6 +51,9 @@ bench: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m ltx_core.config.modes_table
+
+docs-models: $(VENV)/.installed-dev
+	PYTHONPATH=tests $(BIN)/python -m zoo.page
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from zoo import ltx2_original, ltxv_original, ltxv_parts
 from zoo.folders import FRAMES, SIDE, VERSIONS, build_model
 
 from ltx_core.models.loading import quiet
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "data"
+SECOND_LAYER = "encoder.down_blocks.0.res_blocks.1."
+"""Where the published list has a layer more than the zoo."""
 EVERY = [(family, version) for family, versions in VERSIONS.items() for version in versions]
 
 
@@ -52,3 +57,35 @@ def test_weights_in_several_files_have_an_index(tmp_path: Path):
         index = json.loads((folder / name / f"{stem}.safetensors.index.json").read_text())
         files = {path.name for path in (folder / name).glob("*.safetensors")}
         assert set(index["weight_map"].values()) == files and len(files) > 2
+
+
+@pytest.mark.parametrize("version", VERSIONS["ltxv"])
+def test_the_librarys_converter_undoes_the_one_file_of_ltx_video(version: str, tmp_path: Path):
+    from diffusers.loaders import single_file_utils as library
+
+    folder, file = build_model(tmp_path / "model", "ltxv", version), tmp_path / "one.safetensors"
+    ltxv_original.write_single_file(folder, version, file)
+    weights = load_file(file)
+    wanted = {name: load_file(folder / name / ltxv_original.WEIGHTS) for name in ("transformer", "vae")}
+    marks = {"vae.encoder.conv_out.conv.weight": torch.zeros(1, 2048)}  # by its width it knows the version
+    given = weights | (marks if version in ltxv_parts.LATER else {})
+    found = {
+        "transformer": library.convert_ltx_transformer_checkpoint_to_diffusers(dict(weights)),
+        "vae": library.convert_ltx_vae_checkpoint_to_diffusers(given),
+    }
+    for name, own in wanted.items():
+        assert found[name].keys() == own.keys()
+        assert all(torch.equal(found[name][key], own[key]) for key in own if "encoder.conv_out" not in key)
+
+
+def test_the_one_file_of_ltx_2_has_the_published_names(tmp_path: Path):
+    folder = build_model(tmp_path / "model", "ltx2", "2.3")
+    stated = json.loads((GOLDEN / "singlefile_2.3.expected.json").read_text())
+    for part, prefix, names in (
+        ("transformer", "", stated["transformer_names"]),
+        ("vae", "vae.", stated["video_vae_names"]),
+    ):
+        published = {prefix + name.removeprefix(prefix) for name, kept in names.items() if kept}
+        own = set(ltx2_original.part_weights(folder, part))
+        assert own <= published
+        assert all(SECOND_LAYER in name for name in published - own)

@@ -1,0 +1,56 @@
+"""The zoo's folders in every layout that users have."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from zoo import ltx2_original, ltxv_original
+from zoo.folders import build_model
+from zoo.trial import Place
+
+FOLDER, SHARDS, HUB = "diffusers folder", "folder, weights in shards", "hub id"
+SINGLE_FILE, SPLIT_PACK = "single file", "split pack"
+LAYOUTS = (FOLDER, SHARDS, HUB, SINGLE_FILE, SPLIT_PACK)
+OWNER, REVISION = "zoo", "0" * 40
+
+
+def as_layout(family: str, version: str, layout: str, target: Path) -> Place:
+    """Build a model in a layout.
+
+    Args:
+        family: `ltx2` or `ltxv`.
+        version: one of the family's.
+        layout: one of `LAYOUTS`; a hub id needs `target` as the hub's cache (`HF_HUB_CACHE`).
+        target: folder that is made.
+    """
+    if layout == HUB:
+        return Place(in_hub(family, version, target))
+    folder = build_model(target / "model", family, version, shard="60KB" if layout == SHARDS else None)
+    if layout in (FOLDER, SHARDS):
+        return Place(folder)
+    apart = {"text_encoder_path": text_alone(folder, target / "text")}
+    own = ltx2_original if family == "ltx2" else ltxv_original
+    if layout == SINGLE_FILE:
+        file = target / f"{family}-{version}.safetensors"
+        own.write_single_file(folder, version, file)
+        return Place(file, apart)
+    own.write_split_pack(folder, version, target / "pack")
+    return Place(target / "pack", apart if family == "ltxv" else {})
+
+
+def text_alone(folder: Path, target: Path) -> Path:
+    """A folder with the text encoder and its tokenizer only."""
+    for name in ("text_encoder", "tokenizer"):
+        shutil.copytree(folder / name, target / name)
+    return target
+
+
+def in_hub(family: str, version: str, cache: Path) -> str:
+    """Put a model into a hub's cache as a download leaves it; returns its id."""
+    name = f"{family}-{version}"
+    place = cache / f"models--{OWNER}--{name}"
+    build_model(place / "snapshots" / REVISION, family, version)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(REVISION)
+    return f"{OWNER}/{name}"
