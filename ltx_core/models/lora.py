@@ -21,8 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ltx_core.models.info import ModelError
-from ltx_core.models.lora_file import PREFIX, LoraFile, read_lora
+from ltx_core.models.errors import ModelError
+from ltx_core.models.lora_file import LoraFile, read_lora
+from ltx_core.models.lora_layout import MARK, PREFIX
 from ltx_core.models.names import BOTH, modality_of, to_original
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.targets import match_targets
@@ -30,8 +31,6 @@ from ltx_core.store.tensors import Entry, save_tensors
 
 logger = logging.getLogger(__name__)
 
-MARK = "alpha_in_weights"
-"""Metadata key that says that alpha / rank is within B."""
 ADAPTER = "default"
 """Name of the adapter inside peft."""
 
@@ -76,8 +75,7 @@ def find_targets(
         ModelError: when a target matches none of them, whether or not the model holds the layers of another
             modality: what a config means does not depend on what is loaded beside.
     """
-    linear = [name for name, module in transformer.named_modules() if isinstance(module, nn.Linear)]
-    return match_targets(linear, targets, modalities)
+    return match_targets(_linear(dict(transformer.named_modules())), targets, modalities)
 
 
 def lora_state(transformer: nn.Module) -> dict[str, Tensor]:
@@ -139,8 +137,8 @@ def load_lora(transformer: Any, path: Path) -> LoraFile:
     Raises:
         ModelError: when the file cannot be read or does not fit the transformer.
     """
-    file = read_lora(path)
     modules = dict(transformer.named_modules())
+    file = read_lora(path, _linear(modules))
     loaded = {modality_of(name) for name, _ in transformer.named_parameters()}
     weights = {name: pair for name, pair in file.weights.items() if modality_of(name) in loaded}
     if not weights:
@@ -169,17 +167,16 @@ def load_lora(transformer: Any, path: Path) -> LoraFile:
 def continue_lora(transformer: Any, path: Path) -> LoraFile:
     """Put the weights of a file into the adapters that `add_lora` made, to train on from there.
 
-    Of a file without our mark B is taken as it is, as the public trainer does, which writes B without
+    Of a file that states no alpha B is taken as it is, as the public trainer does, which writes B without
     alpha / rank and expects the same alpha again.
 
     Raises:
         ModelError: when the file cannot be read or has other modules or another rank.
     """
-    file = read_lora(path)
+    file = read_lora(path, _linear(dict(transformer.named_modules())))
     config = transformer.peft_config[ADAPTER]
-    marked = file.metadata.get(MARK) == "true"
-    scale = config.lora_alpha / config.r if marked else 1.0
-    if not marked and config.lora_alpha != config.r:
+    scale = config.lora_alpha / config.r if file.stated else 1.0
+    if not file.stated and config.lora_alpha != config.r:
         logger.warning(
             "%s does not say whether alpha / rank is within its weights; taken as without, so its effect is "
             "%g times that of the file as pipelines read it",
@@ -204,6 +201,15 @@ def lora_off(transformer: Any) -> Iterator[None]:
         transformer.enable_adapters()
         for name, parameter in _parameters(transformer).items():
             parameter.requires_grad_(trainable[name])
+
+
+def _linear(modules: Mapping[str, nn.Module]) -> list[str]:
+    """Names of the linear layers, whether or not an adapter is around them."""
+    return [
+        name.removesuffix(".base_layer")
+        for name, module in modules.items()
+        if isinstance(module, nn.Linear) and ".lora_" not in name
+    ]
 
 
 def _inject(transformer: Any, ranks: dict[str, int], alpha: float | None, dropout: float) -> None:

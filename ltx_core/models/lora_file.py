@@ -1,23 +1,21 @@
 """The file of a LoRA: safetensors with string metadata.
 
-Written in the original layout; read in the original, diffusers' or bare layout.
+Written in the original or diffusers' layout (`export_lora.py`); read in every layout of `lora_layout.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ltx_core.models.info import ModelError
-from ltx_core.models.names import to_diffusers
-
-PREFIX = "diffusion_model."
-"""In front of every name of a written file."""
-KNOWN_PREFIXES = (PREFIX, "transformer.", "")
-"""Prefixes that `read_lora` takes off: ComfyUI's, diffusers', none."""
+from ltx_core.models.errors import ModelError
+from ltx_core.models.lora_layout import LoraLayout, read_layout
 
 
 @dataclass(frozen=True)
@@ -25,40 +23,54 @@ class LoraFile:
     """A LoRA as it was saved.
 
     Attributes:
-        weights: by diffusers module name: A `[rank, in]` and B `[out, rank]`, alpha / rank within B.
+        weights: by diffusers module name, float32: A `[rank, in]` and B `[out, rank]`, alpha / rank within B
+            where the file states alpha.
         metadata: the file's strings.
+        alphas: alpha by module where the file states it.
+        dtype: of the weights in the file.
     """
 
     weights: dict[str, tuple[Tensor, Tensor]]
     metadata: dict[str, str]
+    alphas: dict[str, float] = field(default_factory=dict)
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def stated(self) -> bool:
+        """Whether the file says how strong it is; if not, its B may lack alpha / rank."""
+        return self.alphas.keys() == self.weights.keys()
 
 
-def read_lora(path: Path) -> LoraFile:
-    """Read a LoRA file in the original or diffusers' layout.
+def read_lora(path: Path, linear: Sequence[str] = ()) -> LoraFile:
+    """Read a LoRA file.
+
+    Args:
+        path: the file.
+        linear: names of the base model's linear layers; needed where the file's names have underscores.
 
     Raises:
-        ModelError: when it is missing, damaged, or holds anything but pairs of lora_A and lora_B.
+        ModelError: when it is missing, damaged, or holds anything but pairs of two factors.
     """
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
+            layout = read_layout(path, file.keys(), metadata, linear)
+            return _read(file, layout, metadata)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be read as a LoRA ({error}); give a .safetensors file") from error
-    pairs: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        prefix = next(known for known in KNOWN_PREFIXES if name.startswith(known))
-        module, _, kind = name.removeprefix(prefix).rpartition(".lora_")
-        if kind not in ("A.weight", "B.weight"):
-            raise ModelError(
-                f"{path} is no LoRA that can be read: {name} is neither lora_A.weight nor lora_B.weight; "
-                f"convert it to that layout with alpha / rank multiplied into B"
-            )
-        pairs.setdefault(to_diffusers(module), {})[kind[0]] = tensor.float()
-    lonely = [module for module, pair in pairs.items() if len(pair) != 2]
-    if lonely or not pairs:
-        raise ModelError(
-            f"{path} is no whole LoRA: {lonely[0] + ' lacks a part' if lonely else 'it is empty'}"
-        )
-    return LoraFile({module: (pair["A"], pair["B"]) for module, pair in sorted(pairs.items())}, metadata)
+
+
+def _read(file: Any, layout: LoraLayout, metadata: dict[str, str]) -> LoraFile:
+    weights, alphas, types = {}, {}, set()
+    for module, keys in layout.pairs.items():
+        a, b = file.get_tensor(keys["a"]), file.get_tensor(keys["b"])
+        types |= {a.dtype, b.dtype}
+        rank = len(a)
+        alpha = float(file.get_tensor(keys["alpha"])) if "alpha" in keys else layout.alpha(module, rank)
+        weights[module] = (a.float(), b.float() if alpha in (None, rank) else b.float() * (alpha / rank))
+        if alpha is None and layout.marked:
+            alpha = float(metadata.get("alpha", rank))
+        if alpha is not None:
+            alphas[module] = alpha
+    dtype = types.pop() if len(types) == 1 else torch.float32
+    return LoraFile(dict(sorted(weights.items())), metadata, alphas, dtype)

@@ -1,0 +1,106 @@
+"""A LoRA added to its base's weights, weight by weight: never more than one layer is in memory.
+
+Design choices
+- The result is a component whose weights are computed when they are read, so whatever writes a component
+  (a folder, one file) writes a merged one.
+- W + strength x B A is summed in float32 and rounded once to the type of the base's weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ltx_core.models.component import Component, Stored
+from ltx_core.models.errors import ModelError
+from ltx_core.models.lora_file import LoraFile
+from ltx_core.store.keys import digest, digest_bytes
+from ltx_core.store.tensors import NAMES
+
+DTYPES = {name: dtype for dtype, name in NAMES.items()}
+"""Types that can be written, by their names in a file's header."""
+WEIGHT = ".weight"
+
+
+@dataclass(frozen=True)
+class Derived(Stored):
+    """A weight that is computed from what is stored.
+
+    Attributes:
+        make: gives the tensor.
+    """
+
+    make: Callable[[], Tensor] = field(default=Tensor, compare=False)
+
+    def read(self) -> Tensor:
+        """The tensor, of the stored one's shape and type."""
+        return self.make().to(DTYPES[self.dtype])
+
+    def read_bytes(self) -> bytes:
+        """The tensor's bytes."""
+        found: bytes = self.read().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        return found
+
+
+def merge(base: Component, lora: LoraFile, strength: float = 1.0) -> Component:
+    """The base's transformer with a LoRA in it.
+
+    Args:
+        base: the transformer.
+        lora: the LoRA.
+        strength: 1 is the LoRA as it was trained.
+
+    Raises:
+        ModelError: when a module is missing, of another shape, or of a type that cannot take it.
+    """
+    weights = dict(base.weights)
+    for name, (a, b) in lora.weights.items():
+        stored = weights.get(name + WEIGHT)
+        if stored is None or stored.shape != (b.shape[0], a.shape[1]):
+            found = "does not exist" if stored is None else f"is {stored.shape}"
+            raise ModelError(
+                f"the LoRA does not fit the model in {base.place}: {name} {found}, the LoRA is for "
+                f"{(b.shape[0], a.shape[1])}; use the base model that the LoRA was made for"
+            )
+        if not DTYPES.get(stored.dtype, torch.int8).is_floating_point:
+            raise ModelError(
+                f"{name} in {base.place} is {stored.dtype}: a LoRA cannot be added to quantised weights; "
+                "give the model in bfloat16"
+            )
+        weights[name + WEIGHT] = _derived(stored, partial(_sum, stored, a, b, strength))
+    parts = [base.identify(), strength, {name: _digests(pair) for name, pair in lora.weights.items()}]
+    return replace(base, list_weights=lambda: weights, identify=lambda: digest(parts))
+
+
+def watched(component: Component, tell: Callable[[int], None]) -> Component:
+    """The same component; `tell` gets the bytes of each weight when it is read."""
+
+    def read(stored: Stored) -> Tensor:
+        tell(stored.end - stored.begin)
+        return stored.read()
+
+    weights: Mapping[str, Stored] = {
+        name: _derived(stored, partial(read, stored)) for name, stored in component.weights.items()
+    }
+    return replace(component, list_weights=lambda: weights)
+
+
+def stored_bytes(component: Component) -> int:
+    """Bytes of a component's weights."""
+    return sum(stored.end - stored.begin for stored in component.weights.values())
+
+
+def _derived(stored: Stored, make: Callable[[], Tensor]) -> Derived:
+    return Derived(stored.file, stored.key, stored.shape, stored.dtype, stored.begin, stored.end, make)
+
+
+def _sum(stored: Stored, a: Tensor, b: Tensor, strength: float) -> Tensor:
+    return torch.addmm(stored.read().float(), b, a, alpha=strength)
+
+
+def _digests(pair: tuple[Tensor, Tensor]) -> list[str]:
+    return [digest_bytes(half.contiguous().numpy().data.cast("B")) for half in pair]
