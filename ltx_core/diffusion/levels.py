@@ -12,21 +12,18 @@ import math
 import torch
 from torch import Tensor
 
-from ltx_core.diffusion.options import LevelMode, LevelParams
+from ltx_core.diffusion.options import SHIFT_ANCHORS, LevelMode, LevelParams, Schedule
 
-SHIFT_ANCHORS = ((1024, 0.95), (4096, 2.05))
-"""(tokens, mean) points of the line through which the mean of the normal runs; not clamped (LTX-2)."""
-SAMPLING_SHIFT = 2.05
-"""The line's value at 4096 tokens, used for sampling whatever the size (public trainer's validation)."""
-TERMINAL = 0.1
-"""The last level before 0 when sampling (LTX-2 scheduler's shift_terminal)."""
+SLOW_NOISE = 0.025
+"""How much of the noise the first half of a linear-quadratic schedule takes away."""
+DEFAULT_SCHEDULE = Schedule()
 LOW_QUANTILE, HIGH_QUANTILE = 2.5758, 3.0902
 """Standard normal quantiles at 0.5% and 99.9%, between which the sigmoid is stretched to [0, 1]."""
 
 
-def shift(tokens: int) -> float:
+def shift(tokens: int, anchors: tuple[tuple[int, float], tuple[int, float]] = SHIFT_ANCHORS) -> float:
     """Mean of the normal for a target of `tokens` tokens."""
-    (low_tokens, low), (high_tokens, high) = SHIFT_ANCHORS
+    (low_tokens, low), (high_tokens, high) = anchors
     return low + (high - low) * (tokens - low_tokens) / (high_tokens - low_tokens)
 
 
@@ -51,18 +48,37 @@ def draw_level(mode: LevelMode, draws: Tensor, tokens: int, params: LevelParams)
     return shifted_logit_normal(normal, uniform, mix, tokens, params)
 
 
-def schedule(steps: int) -> Tensor:
-    """Sampling levels `[steps + 1]` float32 from 1 down to `TERMINAL`, then 0.
+def schedule(steps: int, plan: Schedule = DEFAULT_SCHEDULE, tokens: int = 0) -> Tensor:
+    """Sampling levels `[steps + 1]` float32 from 1 down, then 0.
+
+    Args:
+        steps: how many.
+        plan: of the model.
+        tokens: of the target, for a plan by tokens.
 
     Raises:
         ValueError: for fewer than 2 steps (the stretch to the terminal level needs two levels).
     """
     if steps < 2:
         raise ValueError(f"{steps} inference steps; the schedule needs at least 2")
+    if plan.kind == "linear_quadratic":
+        return torch.cat([_linear_quadratic(steps), torch.zeros(1)])
     t = torch.linspace(1, 0, steps + 1)[:-1]
-    scale = math.exp(SAMPLING_SHIFT)
-    shifted = scale / (scale + 1 / t - 1)
-    stretched = 1 - (1 - shifted) * (1 - TERMINAL) / (1 - shifted[-1])
+    scale = math.exp(plan.anchors[1][1] if plan.kind == "fixed" else shift(tokens, plan.anchors))
+    levels = scale / (scale + 1 / t - 1)
+    if plan.terminal is not None:
+        levels = 1 - (1 - levels) * (1 - plan.terminal) / (1 - levels[-1])
     # The first level is 1 to the bit, so that the sampler starts as training does at level 1.
-    stretched[0] = 1
-    return torch.cat([stretched, torch.zeros(1)])
+    levels[0] = 1
+    return torch.cat([levels, torch.zeros(1)])
+
+
+def _linear_quadratic(steps: int) -> Tensor:
+    """Levels `[steps]`: half the steps take `SLOW_NOISE` away evenly, the rest ever more, without a bend."""
+    slow = steps // 2
+    fast = steps - slow
+    slope = SLOW_NOISE / slow
+    growth = (1 - SLOW_NOISE - slope * fast) / fast**2
+    first, later = torch.arange(slow, dtype=torch.float64), torch.arange(fast, dtype=torch.float64)
+    gone = torch.cat([slope * first, SLOW_NOISE + slope * later + growth * later**2])
+    return (1 - gone).float()

@@ -1,10 +1,15 @@
 """Pixels and waves to normalised latents and back.
 
 The statistics lie in the VAEs; normalised latents are what the transformer sees. Results are float32.
+
+A decoder that is conditioned on a noise level (LTX-Video from 0.9.1) is given a little noise and its level,
+as the public pipelines do. The noise is the same for every sample and every call: decoding has one result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +18,23 @@ from torch import Tensor
 
 from ltx_core.media.mel import MelSpec, log_mel
 
+DECODE_SEED = 0
+"""Seed of the noise of a decoder that takes some."""
+
 
 @dataclass(frozen=True)
 class VideoCodec:
-    """The video VAE (`AutoencoderKLLTX2Video`)."""
+    """The video VAE (`AutoencoderKLLTX2Video`, `AutoencoderKLLTXVideo`).
+
+    Attributes:
+        vae: the module.
+        level: noise level that the decoder is told; None for one that is not conditioned on any.
+        noise: share of noise in what it decodes.
+    """
 
     vae: Any
+    level: float | None = None
+    noise: float = 0.0
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
@@ -37,12 +53,32 @@ class VideoCodec:
         latents = latents.to(self.vae.device, torch.float32)
         mean, std = self._statistics(latents)
         raw = latents * std / self.vae.config.scaling_factor + mean
-        pixels: Tensor = self.vae.decode(raw.to(self.vae.dtype), None, return_dict=False)[0]
+        if self.level is None:
+            pixels: Tensor = self.vae.decode(raw.to(self.vae.dtype), None, return_dict=False)[0]
+        else:
+            pixels = self._denoised(raw, self.level)
         return pixels.float().clamp(-1, 1)
+
+    def _denoised(self, raw: Tensor, level: float) -> Tensor:
+        """Pixels of latents with a little noise, by a decoder that takes the rest of it away."""
+        drawn = torch.randn(raw.shape[1:], generator=torch.Generator().manual_seed(DECODE_SEED))
+        noisy = (1 - self.noise) * raw + self.noise * drawn.to(raw)
+        levels = torch.full((len(raw),), level, device=raw.device, dtype=self.vae.dtype)
+        with _seeded(raw.device):  # some decoders draw further noise between their layers
+            pixels: Tensor = self.vae.decode(noisy.to(self.vae.dtype), levels, return_dict=False)[0]
+        return pixels
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1, 1)
         return self.vae.latents_mean.to(like).view(shape), self.vae.latents_std.to(like).view(shape)
+
+
+@contextmanager
+def _seeded(device: torch.device) -> Iterator[None]:
+    """Inside the block the global random state is `DECODE_SEED`'s; afterwards it is as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(DECODE_SEED)
+        yield
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from ltx_core.diffusion.options import Schedule
 from ltx_core.geometry.grid import AudioScale, VideoScale
 from ltx_core.media.mel import MelSpec
 from ltx_core.models.component import Component
@@ -30,6 +31,7 @@ class Facts(TypedDict):
     context_tokens: int
     text_width: int
     blocks: int
+    schedule: Schedule
 
 
 def ltx2_facts(parts: Mapping[str, Component]) -> Facts:
@@ -63,6 +65,7 @@ def ltx2_facts(parts: Mapping[str, Component]) -> Facts:
         context_tokens=-(-tokens // registers) * registers,
         text_width=_text_width(connectors),
         blocks=int(transformer.get("num_layers", 48)),
+        schedule=Schedule(),
     )
 
 

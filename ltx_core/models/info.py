@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ltx_core.diffusion.options import Schedule
 from ltx_core.geometry.grid import AudioScale, VideoScale
 from ltx_core.media.mel import MelSpec
 from ltx_core.models.component import Component
@@ -14,17 +15,21 @@ from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.facts import Facts, ltx2_facts
 from ltx_core.models.folder import COMPONENTS, listing, read_config
 from ltx_core.models.layouts import read_layout
+from ltx_core.models.ltxv_facts import ltxv_facts
 from ltx_core.store.keys import digest
 
 __all__ = ["GET_ONE", "ModelError", "ModelInfo", "read_config"]
 
 FAMILIES: Mapping[str, Callable[[Mapping[str, Component]], Facts]] = {
     "LTX2VideoTransformer3DModel": ltx2_facts,
+    "LTXVideoTransformer3DModel": ltxv_facts,
 }
 """Class of the transformer -> what reads the facts of its family."""
-STG_SHARES = {"2.0": (29, 48)}
+STG_SHARES = {"2.0": (29, 48), "0.9.0": (19, 28), "0.9.1": (19, 28), "0.9.5": (19, 28)}
 """Block of spatio-temporal guidance as a share of the depth, by version (public pipelines' defaults)."""
 DEFAULT_STG_SHARE = (28, 48)
+CONTEXT_COMPONENTS: Mapping[str, tuple[str, ...]] = {"ltx2": ("connectors",), "ltxv": ()}
+"""Family -> what makes the transformer's contexts of stored text features."""
 WEIGHTLESS = frozenset(("tokenizer", "audio_processor", "scheduler"))
 """Components without weights."""
 
@@ -48,6 +53,7 @@ class ModelInfo:
         context_tokens: length of the text context, `text_tokens` up to a multiple of the registers.
         text_width: numbers of one caption token's stored features, over both modalities.
         blocks: number of transformer blocks.
+        schedule: how the levels of sampling fall.
     """
 
     path: Path
@@ -65,6 +71,7 @@ class ModelInfo:
     context_tokens: int
     text_width: int
     blocks: int
+    schedule: Schedule
 
     @classmethod
     def read(cls, path: str | Path, apart: Mapping[str, Component] | None = None) -> ModelInfo:
@@ -96,9 +103,14 @@ class ModelInfo:
 
     @property
     def stg_block(self) -> int:
-        """Default block of spatio-temporal guidance: 29 of 48 for LTX-2.0, else 28, or that share."""
+        """Default block of spatio-temporal guidance: 28 of 48, as the version has it, or that share."""
         block, depth = STG_SHARES.get(self.version, DEFAULT_STG_SHARE)
         return block * self.blocks // depth
+
+    @property
+    def context_components(self) -> tuple[str, ...]:
+        """Components between stored text features and the transformer."""
+        return CONTEXT_COMPONENTS[self.family]
 
     def part(self, component: str) -> Component:
         """One component.

@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from ltx_core.models.forward import MASKED
 from ltx_core.models.ltxv_block import PreparedVideo, run_video_block
+from ltx_core.models.run_blocks import run_blocks
 from ltx_core.models.stream import Stream
 
 TIMESTEP_SCALE = 1000.0
@@ -35,7 +35,7 @@ def ltxv_forward(
     *,
     cross_attention: bool = True,
     stg_blocks: Collection[int] = (),
-    checkpointing: bool = False,
+    checkpointing: int = 0,
 ) -> tuple[Tensor | None, Tensor | None]:
     """Predicted velocity `[B, N, C]` (noise - clean) of the video; there is no audio.
 
@@ -45,10 +45,12 @@ def ltxv_forward(
         audio: None.
         cross_attention: without effect, there is no other stream.
         stg_blocks: indices of blocks whose self attention is replaced by its values.
-        checkpointing: recompute each block's activations in the backward pass.
+        checkpointing: recompute the activations of every block (1) or every n-th in the backward pass; 0:
+            of none.
 
     Raises:
         ValueError: without a video stream, or with an audio stream.
+        ModelError: when the model's blocks are to be compiled and cannot be.
     """
     if audio is not None:
         raise ValueError("LTX-Video has no audio; it got an audio stream. Use a model of the LTX-2 family")
@@ -57,14 +59,10 @@ def ltxv_forward(
     projection = model.proj_in
     hidden: Tensor = projection(video.tokens.to(projection.weight.dtype))
     prepared = _prepare(model, video, hidden)
-    for index, block in enumerate(model.transformer_blocks):
-        arguments = (block, prepared, hidden, index in stg_blocks)
-        hidden = (
-            checkpoint(run_video_block, *arguments, use_reentrant=False)
-            if checkpointing
-            else run_video_block(*arguments)
-        )
-    return _output(model, prepared, hidden), None
+    last = run_blocks(
+        model, run_video_block, prepared, hidden, stg_blocks=stg_blocks, checkpointing=checkpointing
+    )
+    return _output(model, prepared, last), None
 
 
 def _prepare(model: Any, video: Stream, hidden: Tensor) -> PreparedVideo:

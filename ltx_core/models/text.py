@@ -32,6 +32,14 @@ class TextFeatures:
     dropped: int
 
 
+class Captioned(Protocol):
+    """What makes features of captions: a tokenizer and a text encoder."""
+
+    def encode(self, caption: str) -> TextFeatures:
+        """Features of one caption; of "" the unconditional ones."""
+        ...
+
+
 class Contexter(Protocol):
     """What makes the transformer's text contexts of stored features."""
 

@@ -171,7 +171,8 @@ def _generate(
         validation.stg_blocks or (context.info.stg_block,),
     )
     noise = start_noise(tracks, [request.seed for request in requests])
-    levels = schedule(validation.inference_steps)
+    tokens_made = max(track.targets for track in tracks.values() if track.generated)
+    levels = schedule(validation.inference_steps, context.info.schedule, tokens_made)
     tokens = sample(predictor, tracks, noise, levels, guidance(context), progress)
     return _decoded(context, requests, tokens)
 

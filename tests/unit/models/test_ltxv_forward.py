@@ -135,13 +135,14 @@ def test_guidance_blocks_attend_to_nothing_but_themselves(model):
 
 def test_recomputed_activations_give_equal_gradients(model):
     gradients = []
-    for checkpointing in (False, True):
+    for checkpointing in (0, 1, 2):
         model.zero_grad()
         ltxv_forward(model, stream(held=8), None, checkpointing=checkpointing)[0].square().mean().backward()
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})
     model.zero_grad(set_to_none=True)
     assert all(bool(found.any()) for found in gradients[0].values())
-    assert all(torch.equal(found, gradients[1][name]) for name, found in gradients[0].items())
+    for other in gradients[1:]:
+        assert all(torch.equal(found, other[name]) for name, found in gradients[0].items())
 
 
 def test_bf16_weights_keep_levels_and_positions_precise(model):
