@@ -5,16 +5,20 @@ Design choices
   a file of up to 64 MiB is read whole. A 40 GB checkpoint takes a fraction of a second.
 - Of a JSON file: its content without the keys that say where or by which version it was written.
 - Remembered in memory by (path, size, mtime).
+- Of a component within larger files: its config, the names, types and shapes of its weights, and its bytes by
+  the same rule, in the order of its names. So it is the same in one file as in several.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ltx_core.models.component import Span, Stored
 from ltx_core.store.keys import digest, digest_bytes
 
 BLOCKS, BLOCK_BYTES = 16, 1 << 20
@@ -63,6 +67,48 @@ def _sampled(path: Path, size: int) -> str:
             handle.seek((size - BLOCK_BYTES) * index // (BLOCKS - 1))
             state.update(handle.read(BLOCK_BYTES))
     return state.hexdigest()
+
+
+def fingerprint_parts(config: Mapping[str, Any], weights: Mapping[str, Stored]) -> str:
+    """Fingerprint of a component of which parts of files are known, by the library's names."""
+    ordered = sorted(weights.items())
+    spans = tuple(span for _, stored in ordered for span in stored.spans)
+    stats = {file: file.stat() for file in {span[0] for span in spans}}
+    stamps = tuple(sorted((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats.items()))
+    facts = [[name, stored.dtype, list(stored.shape)] for name, stored in ordered]
+    return digest([_without_ignored(dict(config)), facts, _sampled_spans(spans, stamps)])
+
+
+@lru_cache(maxsize=256)
+def _sampled_spans(spans: tuple[Span, ...], stamps: tuple[tuple[Path, int, int], ...]) -> str:
+    """Digest of the bytes of spans as if they were one file; `stamps` tell whether files have changed."""
+    total = sum(end - begin for _, begin, end in spans)
+    whole = total <= WHOLE_BYTES
+    wanted = (
+        [(0, total)]
+        if whole
+        else [
+            (start, start + BLOCK_BYTES)
+            for start in ((total - BLOCK_BYTES) * index // (BLOCKS - 1) for index in range(BLOCKS))
+        ]
+    )
+    state = hashlib.sha256(total.to_bytes(8, "little"))
+    for file, begin, end in _pieces(spans, wanted):
+        with file.open("rb") as handle:
+            handle.seek(begin)
+            state.update(handle.read(end - begin))
+    return state.hexdigest()
+
+
+def _pieces(spans: tuple[Span, ...], wanted: list[tuple[int, int]]) -> Iterator[Span]:
+    """Where the ranges `wanted` of the joined spans lie."""
+    for first, last in wanted:
+        start = 0
+        for file, begin, end in spans:
+            low, high = max(first, start), min(last, start + end - begin)
+            if low < high:
+                yield file, begin + low - start, begin + high - start
+            start += end - begin
 
 
 def _without_ignored(value: Any) -> Any:
