@@ -102,7 +102,7 @@ def _neighbour(path: Path) -> str:
 
 def _model(config: Config) -> str:
     info = config.model.read()
-    info.require("transformer", "vae", "connectors", *_encoder(config, info))
+    info.require("transformer", "vae", *info.context_components, *_encoder(config, info))
     outside = [block for block in config.validation.stg_blocks or () if not 0 <= block < info.blocks]
     if outside:
         near = sorted({min(max(block, 0), info.blocks - 1) for block in outside})

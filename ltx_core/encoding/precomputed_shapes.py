@@ -39,9 +39,8 @@ class Shapes:
     @classmethod
     def of(cls, info: ModelInfo) -> Shapes:
         """The shapes of a model, from its configs alone."""
-        connectors, scale = info.config("connectors"), info.video_scale
-        own = bool(connectors.get("per_modality_projections"))
-        names = ("video_hidden_dim", "audio_hidden_dim") if own else ("caption_channels",) * 2
+        scale = info.video_scale
+        widths, own = _text_widths(info)
         return cls(
             scale.time,
             scale.height,
@@ -50,7 +49,7 @@ class Shapes:
             info.audio_channels,
             info.audio_bins,
             0.0 if info.audio_scale is None else info.audio_scale.latents_per_second,
-            (int(connectors[names[0]]), int(connectors[names[1]])),
+            widths,
             own,
             info.context_tokens,
         )
@@ -63,3 +62,11 @@ class Shapes:
             "text": ("text", "own_audio_text", "text_tokens"),
         }
         return {name: getattr(self, name) for name in names.get(kind, ())}
+
+
+def _text_widths(info: ModelInfo) -> tuple[tuple[int, int], bool]:
+    """Width of a token's features for video and for audio, and whether audio has features of its own."""
+    connectors = info.config("connectors") if "connectors" in info.context_components else {}
+    if connectors.get("per_modality_projections"):
+        return (int(connectors["video_hidden_dim"]), int(connectors["audio_hidden_dim"])), True
+    return (info.text_width, info.text_width), False

@@ -11,6 +11,7 @@ from ltx_core.media.mel import MelSpec
 from ltx_core.models.component import Component
 from ltx_core.models.errors import GET_ONE, ModelError
 
+VAE_CLASS = "AutoencoderKLLTX2Video"
 DEFAULT_TEXT_TOKENS = 1024
 """Tokens of a caption that LTX-2 reads; used where a tokenizer states no limit or a larger one."""
 
@@ -45,6 +46,12 @@ def ltx2_facts(parts: Mapping[str, Component]) -> Facts:
     if transformer.get("patch_size", 1) != 1 or transformer.get("patch_size_t", 1) != 1:
         raise ModelError(
             f"{parts['transformer'].place} has a patch size other than 1; only 1 can be used. {GET_ONE}"
+        )
+    vae = _config(parts, "vae") or {}
+    if vae.get("_class_name", VAE_CLASS) != VAE_CLASS:
+        raise ModelError(
+            f"{parts['vae'].place} is a {vae['_class_name']}, but {parts['transformer'].place} is an LTX-2 "
+            f"transformer, whose video VAE is {VAE_CLASS}. {GET_ONE}"
         )
     factor = int(transformer.get("audio_scale_factor", 4))
     mel = None if audio is None else _mel_spec(parts.get("audio_processor"), audio)

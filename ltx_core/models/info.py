@@ -126,7 +126,9 @@ class ModelInfo:
 
     def fingerprint(self, *components: str) -> str:
         """Digest of the weights and configs of `components`, of all of them when none is named."""
-        names = components or tuple(sorted({*COMPONENTS, "audio_processor"}))
+        # A schedule of the model's own decides its samples; LTX-2's is the same for all.
+        sampling = () if self.schedule == Schedule() else ("scheduler",)
+        names = components or tuple(sorted({*COMPONENTS, "audio_processor", *sampling}))
         try:
             return digest(
                 {name: self.parts[name].identify() if name in self.parts else "absent" for name in names}

@@ -20,8 +20,12 @@ HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "audio_vae_path": ("audio_vae", ("audio_processor", "vocoder")),
 }
 """Option -> its component, and those that are taken from beside it where they are there."""
-CLASSES = {"vae": "AutoencoderKLLTX2Video", "audio_vae": "AutoencoderKLLTX2Audio"}
-"""What diffusers calls a component; a text encoder is one of transformers' many."""
+CLASSES = {
+    "vae": ("AutoencoderKLLTX2Video", "AutoencoderKLLTXVideo"),
+    "audio_vae": ("AutoencoderKLLTX2Audio",),
+    "text_encoder": (None,),
+}
+"""What diffusers calls a component, by family; a text encoder is one of transformers' many."""
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 
 
@@ -46,7 +50,7 @@ def _component(option: str, path: Path, component: str) -> Path:
     for folder in (path / component, path):
         if (folder / CONFIG).is_file():
             found = read_config(folder / CONFIG).get("_class_name")
-            if found == CLASSES.get(component):
+            if found in CLASSES[component]:
                 return folder
             what = f"holds a {found}"
             break

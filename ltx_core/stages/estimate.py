@@ -277,15 +277,7 @@ def _row_bytes(context: Context, stage: str) -> int:
     ]
     if stored:
         return round(fmean(stored))
-    return CAPTION_TOKENS * _text_width(context) * width if stage == "text" else 0
-
-
-def _text_width(context: Context) -> int:
-    """Numbers of one caption token's features, over both modalities."""
-    connectors = context.info.config("connectors")
-    if connectors.get("per_modality_projections"):
-        return int(connectors["video_hidden_dim"]) + int(connectors["audio_hidden_dim"])
-    return int(connectors["caption_channels"])
+    return CAPTION_TOKENS * context.info.text_width * width if stage == "text" else 0
 
 
 def _checkpoint_bytes(context: Context, trained: int) -> int:
