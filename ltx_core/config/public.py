@@ -6,27 +6,34 @@ what is done instead.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ltx_core.config.root import Config
+
+_OWN = "this project's own {} runs, with one scale for each output of a layer."
+_OTHER_NAMES: Mapping[str | None, str] = {
+    "int8-quanto": _OWN.format("int8"),
+    "fp8-quanto": _OWN.format("fp8"),
+    "fp8uz-quanto": (
+        "this project's own fp8 runs: that type differs in its range alone, for which the scale makes up."
+    ),
+    "int4-quanto": "this project's own int4 runs, with a scale and an offset for 64 weights.",
+}
+"""What runs for a name of the public trainer."""
 
 
 def refusals(config: Config) -> list[str]:
     """Why the config cannot run as it is stated: the field, the reason, what to write."""
-    acceleration, found = config.acceleration, []
-    if acceleration.quantization is not None:
-        found.append(
-            f"acceleration.quantization is {acceleration.quantization!r}, but base weights are not quantised "
-            "here, and the LoRA would be another one; set `quantization: null`, and to save memory "
-            "optimization.enable_gradient_checkpointing=true and optimization.batch_size=1"
-        )
-    if acceleration.load_text_encoder_in_8bit:
-        found.append(
-            "acceleration.load_text_encoder_in_8bit is true, but the text encoder is loaded in "
-            "mixed_precision_mode: it runs once, alone in memory, before training; set it to false"
-        )
+    found = _quantisation(config)
     if config.optimization.optimizer_type == "adamw8bit":
         found.append(
             "optimization.optimizer_type is 'adamw8bit', but the optimizer keeps 32-bit moments, which a "
             "resumed run restores exactly; set `optimizer_type: adamw` (6 bytes more per trained number)"
+        )
+    if config.acceleration.blocks_to_swap and config.model.training_mode == "full":
+        found.append(
+            "acceleration.blocks_to_swap moves frozen weights, but model.training_mode is 'full', where "
+            "every weight learns; set `blocks_to_swap: 0`, or train a LoRA"
         )
     if config.lora.dropout == 1 and config.model.training_mode == "lora":
         found.append("lora.dropout is 1, which drops all that the LoRA could learn from; use less, as 0.1")
@@ -38,6 +45,10 @@ def refusals(config: Config) -> list[str]:
 def notices(config: Config) -> list[str]:
     """What a run does not do although it is stated, and what it does instead."""
     hub, found = config.hub, []
+    acceleration = config.acceleration
+    stated, method = acceleration.quantization, acceleration.base_method
+    if method is not None and stated != method:
+        found.append(f"acceleration.quantization is {stated!r}: {_OTHER_NAMES[stated]} Write `{method}`")
     if hub.push_to_hub:
         target = hub.hub_model_id or "OWNER/NAME"
         found.append(
@@ -52,4 +63,26 @@ def notices(config: Config) -> list[str]:
     if config.optimization.scheduler_type == "constant" and config.optimization.scheduler_params:
         names = ", ".join(config.optimization.scheduler_params)
         found.append(f"optimization.scheduler_params {names}: the 'constant' schedule takes none")
+    return found
+
+
+def _quantisation(config: Config) -> list[str]:
+    """What of the quantised weights cannot be done."""
+    acceleration, found = config.acceleration, []
+    stated = acceleration.quantization
+    if stated is not None and acceleration.base_method is None:
+        found.append(
+            f"acceleration.quantization is {stated!r}, but four levels are too few for a base: a forward "
+            "pass is off by about 40 %, which a LoRA would learn to mend; use `int4` or `nf4`, the nearest"
+        )
+    if stated is not None and config.model.training_mode == "full":
+        found.append(
+            f"acceleration.quantization is {stated!r}, but model.training_mode is 'full', where every weight "
+            "learns, in small steps that few bits cannot hold; set `quantization: null`, or train a LoRA"
+        )
+    if acceleration.load_text_encoder_in_8bit and acceleration.text_encoder_quantization == "nf4":
+        found.append(
+            "acceleration.load_text_encoder_in_8bit is true, but acceleration.text_encoder_quantization is "
+            "'nf4', which has 4 bits; state one of them"
+        )
     return found

@@ -66,8 +66,8 @@ class QuantisedLinear(nn.Linear):
         if torch.is_autocast_enabled(kind):
             input = input.to(torch.get_autocast_dtype(kind))
         parts = self.parts
-        result: Tensor = _Product.apply(input, self.bias, self.method, tuple(parts), *parts.values())
-        return result
+        product: Callable[..., Tensor] = _Product.apply
+        return product(input, self.bias, self.method, tuple(parts), *parts.values())
 
     def extra_repr(self) -> str:
         """As a plain layer's, with the method."""
@@ -76,7 +76,7 @@ class QuantisedLinear(nn.Linear):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Any:
         """Move or cast the layer. Scales keep their type: rounded, they would change every weight."""
         before = {name: part.data for name, part in self.parts.items()}
-        result = super()._apply(fn, recurse)
+        result = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, part in self.parts.items():
             if part.dtype != before[name].dtype:
                 part.data = before[name].to(part.device)
@@ -97,7 +97,7 @@ class _Product(torch.autograd.Function):
         return functional.linear(input, weight, None if bias is None else bias.to(input.dtype))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         parts = dict(zip(ctx.names, ctx.saved_tensors, strict=True))
         weight = FORMATS[ctx.method].decode(parts, ctx.columns, gradient.dtype)
@@ -115,6 +115,11 @@ class Quantiser:
 
     method: Method
     skip: tuple[str, ...]
+
+    @classmethod
+    def of(cls, method: Method | None, skip: tuple[str, ...]) -> Quantiser | None:
+        """The one of a method; None for none."""
+        return None if method is None else cls(method, skip)
 
     def prepare(self, module: nn.Module) -> Convert:
         """Exchange the layers of a module that has no memory yet; gives what takes in its weights.

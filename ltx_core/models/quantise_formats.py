@@ -136,7 +136,8 @@ def _times(values: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _grouped(weight: Tensor) -> Tensor:
     """A weight as `[out, groups, 64]`, float32, filled up with zeros."""
-    return functional.pad(weight.float(), (0, -weight.shape[1] % GROUP)).unflatten(1, (-1, GROUP))
+    padded = functional.pad(weight.float(), (0, -weight.shape[1] % GROUP))
+    return padded.view(weight.shape[0], -1, GROUP)
 
 
 def _packed(codes: Tensor) -> Tensor:

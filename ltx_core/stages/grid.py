@@ -28,13 +28,15 @@ from ltx_core.stages.generate import Generated, Request, generate_each, prompt_r
 from ltx_core.stages.hooks import sample_requests
 from ltx_core.stages.network import open_velocity
 from ltx_core.stages.prompts import encode_prompts
-from ltx_core.stages.report import base_fingerprint
+from ltx_core.stages.report import base_fingerprint, base_quantization
 from ltx_core.stages.samples import SHEET, SHEET_FRAMES, strip_of, write_sample
 from ltx_core.store.disk import write_atomic
 from ltx_core.store.keys import digest, digest_file
 
 logger = logging.getLogger(__name__)
 INDEX = "index.json"
+EXACT = "exact"
+"""The base's weights where they are not quantised."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ def _index(
         "lora_digest": digest_file(weights_of(product)),
         "base_model": context.info.path.name,
         "base_model_fingerprint": base_fingerprint(context.info),
+        **base_quantization(context.config),
         "software": f"ltx-flows {__version__}",
         "options": {name: value for name, value in asdict(wish).items() if value},
         "validation": validation,
@@ -240,6 +243,7 @@ def _name(context: Context, product: Path, wish: Wish) -> str:
         context.config.validation.model_dump(mode="json"),
         digest_file(weights_of(product)),
         asdict(wish),
+        *base_quantization(context.config).values(),
     ]
     return digest(json.loads(json.dumps(facts, default=str)))[:8]
 
@@ -252,4 +256,15 @@ def _warn_of_another_base(context: Context, product: Path, metadata: Mapping[str
             product,
             metadata.get("base_model", "unknown"),
             context.info.path.name,
+        )
+    own = base_quantization(context.config).get("base_quantization", EXACT)
+    trained = metadata.get("base_quantization", EXACT)
+    if known is not None and trained != own and not product.is_dir():
+        logger.warning(
+            "%s was trained on a base with %s weights, and samples are made with %s ones: set "
+            "acceleration.quantization=%s for what it learned",
+            product,
+            trained,
+            own,
+            "null" if trained == EXACT else trained,
         )

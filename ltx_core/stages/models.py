@@ -27,6 +27,8 @@ from ltx_core.models.aside import Aside
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.families import family_of
 from ltx_core.models.info import ModelInfo
+from ltx_core.models.quantise import Quantiser
+from ltx_core.models.quantise_methods import SKIP_TEXT
 from ltx_core.models.text import Captioned
 from ltx_core.stages.clip import Clip
 from ltx_core.training.options import NO_GPU
@@ -78,8 +80,10 @@ class Models:
         return self._get("audio", lambda: self._family.load_audio(self.info, self.device))
 
     def text(self) -> Captioned:
-        """The text encoder."""
-        return self._get("text", lambda: self._family.load_text(self.info, self.device, self.dtype))
+        """The text encoder, quantised where the config says so."""
+        load, device, dtype = self._family.load_text, self.device, self.dtype
+        quantiser = Quantiser.of(self.config.acceleration.text_method, SKIP_TEXT)
+        return self._get("text", lambda: load(self.info, device, dtype, quantiser))
 
     def release(self) -> None:
         """Let go of the loaded models, before a transformer takes a GPU's memory."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltx_core import __version__
+from ltx_core.config.root import Config
 from ltx_core.evaluation.report import Bucket, DatasetFacts, Rejected, ReportData, SampleGroup, StageTime
 from ltx_core.evaluation.rows import Effect, LossRow
 from ltx_core.models.info import ModelInfo
@@ -123,6 +124,7 @@ def model_facts(context: Context, folder: Path, steps: int) -> dict[str, str | i
         "base model": info.path.name,
         "family": f"{info.family} {info.version}",
         "base fingerprint": base_fingerprint(info),
+        "base weights": config.acceleration.base_method or config.acceleration.precision,
         **trained,
         "steps": steps,
         "size of the weights": f"{size / 2**20:.2f} MiB",
@@ -136,6 +138,12 @@ def base_fingerprint(info: ModelInfo) -> str:
     return info.fingerprint("transformer", "connectors")
 
 
+def base_quantization(config: Config) -> dict[str, str]:
+    """How the base that is trained on and sampled with is quantised; nothing for an exact one."""
+    method = config.acceleration.base_method
+    return {} if method is None else {"base_quantization": method}
+
+
 def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
     """What stands in the header of the LoRA's file; strings, no path."""
     config = context.config
@@ -143,6 +151,7 @@ def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
         "base_model": context.info.path.name,
         "base_model_family": f"{context.info.family} {context.info.version}",
         "base_model_fingerprint": base_fingerprint(context.info),
+        **base_quantization(config),
         "mode": config.training_strategy.mode,
         "training_strategy": json.dumps(config.training_strategy.model_dump(mode="json"), sort_keys=True),
         "trigger": config.dataset.trigger,

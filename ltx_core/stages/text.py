@@ -22,8 +22,9 @@ class Text(Stage):
     name: ClassVar[str] = "text"
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Precision of the model and of storage."""
-        return precisions(context)
+        """Precision of the model and of storage, and how the text encoder is quantised."""
+        method = context.config.acceleration.text_method
+        return {**precisions(context), **({} if method is None else {"quantization": method})}
 
     def fingerprint(self, context: Context) -> str:
         """Text encoder, tokenizer and the projection in front of the connectors."""

@@ -26,9 +26,12 @@ from ltx_core.stages.folder import (
     stated,
     weights_of,
 )
-from ltx_core.stages.report import base_fingerprint
+from ltx_core.stages.report import base_fingerprint, base_quantization
 from ltx_core.store.keys import digest, digest_file
 from ltx_core.store.rows import PendingRow, Row
+
+RECOMPUTING = ("enable_gradient_checkpointing", "checkpoint_every")
+"""Fields of `optimization` that say what is computed again, and when; the result is the same."""
 
 
 class Train(Stage):
@@ -43,9 +46,10 @@ class Train(Stage):
         return {
             "strategy": config.training_strategy.model_dump(mode="json"),
             **({"training_mode": "full"} if is_full(config) else {"lora": asdict(config.lora)}),
-            "optimization": _without(asdict(config.optimization), "enable_gradient_checkpointing"),
+            "optimization": _without(asdict(config.optimization), *RECOMPUTING),
             "flow_matching": config.flow_matching.model_dump(mode="json"),
             "precision": config.acceleration.precision,
+            **base_quantization(config),
             "export": config.checkpoints.precision,
             "seed": config.seed,
             "trigger": config.dataset.trigger,
@@ -164,6 +168,7 @@ def _lineage(context: Context, item: Item) -> dict[str, Any]:
         "dataset": row.content_digest,
         "config": digest(context.config.model_dump(mode="json")),
         "base_model_fingerprint": base_fingerprint(context.info),
+        **base_quantization(context.config),
     }
 
 
@@ -171,6 +176,6 @@ def _tell(context: Context, progress: Any) -> None:
     context.progress({"stage": "train", **progress.as_dict()})
 
 
-def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """Options but one, which changes memory and time, not the result."""
-    return {key: value for key, value in values.items() if key != name}
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Options but those that change memory and time, not the result."""
+    return {key: value for key, value in values.items() if key not in names}

@@ -12,9 +12,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from ltx_core.models.quantise_methods import METHODS, Method, Quantization, TextQuantization
+
 SchedulerType = Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial", "step"]
 Precision = Literal["no", "bf16", "fp16"]
-Quantization = Literal["int8-quanto", "int4-quanto", "int2-quanto", "fp8-quanto", "fp8uz-quanto"]
 
 SCHEDULER_PARAMS: Mapping[str, frozenset[str]] = {
     "constant": frozenset(),
@@ -42,6 +43,8 @@ class OptimizationOptions:
         scheduler_params: see `SCHEDULER_PARAMS`.
         warmup_steps: optimizer steps in which the learning rate rises from 0.
         enable_gradient_checkpointing: recompute activations: less memory, about a third more time.
+        checkpoint_every: with it, of every n-th block alone: 2 keeps half the activations and costs half the
+            time.
         video_loss_weight: factor of the video loss in the total.
         audio_loss_weight: factor of the audio loss in the total.
         caption_dropout: share of samples that train on the empty caption, which guidance needs.
@@ -59,11 +62,17 @@ class OptimizationOptions:
     scheduler_params: dict[str, float] = field(default_factory=dict)
     warmup_steps: Annotated[int, Ge(0)] = 0
     enable_gradient_checkpointing: bool = False
+    checkpoint_every: Annotated[int, Ge(1)] = 1
     video_loss_weight: Annotated[float, Ge(0)] = 1.0
     audio_loss_weight: Annotated[float, Ge(0)] = 1.0
     caption_dropout: Annotated[float, Ge(0), Le(1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.01
     betas: tuple[Annotated[float, Ge(0), Lt(1)], Annotated[float, Ge(0), Lt(1)]] = (0.9, 0.999)
+
+    @property
+    def checkpointing(self) -> int:
+        """Which blocks recompute their activations: 0 none, 1 all, n every n-th."""
+        return self.checkpoint_every if self.enable_gradient_checkpointing else 0
 
     def __post_init__(self) -> None:
         known = SCHEDULER_PARAMS[self.scheduler_type]
@@ -113,9 +122,16 @@ class AccelerationOptions:
     Attributes:
         mixed_precision_mode: of the frozen models that encode, train and sample, and autocast of training's
             forward pass; None is "no". LoRA weights, audio autoencoder and vocoder are float32 always.
-        quantization, load_text_encoder_in_8bit: read and refused by the preflight.
+        quantization: how the frozen weights of the transformer's blocks are stored while a LoRA learns and
+            while samples are made; the LoRA belongs to that base. None: in `mixed_precision_mode`.
+        text_encoder_quantization: the same for the text encoder, while captions are encoded.
+        load_text_encoder_in_8bit: the public trainer's word for `text_encoder_quantization: int8`.
         offload_optimizer_during_validation: the optimizer's moments leave a GPU while samples are made; the
             result is the same to the bit.
+        blocks_to_swap: blocks of the transformer whose frozen weights wait on the host and come to the device
+            when they run: less memory, more time, the same result to the bit. For a LoRA.
+        compile: compile the transformer's blocks for training: minutes at its start, faster steps, the same
+            result but for rounding.
         threads: CPU threads of a training process; None: all cores. Results depend on it in the last bits.
         device: "auto" takes a GPU where there is one.
     """
@@ -124,8 +140,11 @@ class AccelerationOptions:
 
     mixed_precision_mode: Precision | None = "bf16"
     quantization: Quantization | None = None
+    text_encoder_quantization: TextQuantization | None = None
     load_text_encoder_in_8bit: bool = False
     offload_optimizer_during_validation: bool = False
+    blocks_to_swap: Annotated[int, Ge(0)] = 0
+    compile: bool = False
     threads: Annotated[int, Ge(1)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -133,3 +152,13 @@ class AccelerationOptions:
     def precision(self) -> Precision:
         """`mixed_precision_mode`, one name for each meaning."""
         return self.mixed_precision_mode or "no"
+
+    @property
+    def base_method(self) -> Method | None:
+        """How the transformer is quantised, one name for each method; None: not, or by no method of ours."""
+        return METHODS.get(self.quantization or "")
+
+    @property
+    def text_method(self) -> Method | None:
+        """How the text encoder is quantised; None: not."""
+        return self.text_encoder_quantization or ("int8" if self.load_text_encoder_in_8bit else None)

@@ -89,8 +89,15 @@ def runnable(workspace, **sections):
 @pytest.mark.parametrize(
     ("section", "messages"),
     [
-        ({"acceleration": {"quantization": "int4-quanto"}}, ["int4-quanto", "quantization: null"]),
-        ({"acceleration": {"load_text_encoder_in_8bit": True}}, ["load_text_encoder_in_8bit", "to false"]),
+        ({"acceleration": {"quantization": "int2-quanto"}}, ["int2-quanto", "use `int4` or `nf4`"]),
+        (
+            {"acceleration": {"quantization": "int8"}, "model": {"training_mode": "full"}},
+            ["'int8'", "training_mode is 'full'", "quantization: null"],
+        ),
+        (
+            {"acceleration": {"load_text_encoder_in_8bit": True, "text_encoder_quantization": "nf4"}},
+            ["load_text_encoder_in_8bit is true", "'nf4'", "state one"],
+        ),
         ({"optimization": {"optimizer_type": "adamw8bit"}}, ["adamw8bit", "`optimizer_type: adamw`"]),
         ({"lora": {"dropout": 1.0}}, ["lora.dropout is 1"]),
         ({"validation": {"inference_steps": 1}}, ["validation.inference_steps is 1", "2 or more"]),
@@ -111,6 +118,10 @@ def test_what_would_change_the_result_is_refused_before_anything_runs(section, m
             {"optimization": {"scheduler_type": "constant", "scheduler_params": {"T_0": 3}}},
             ["scheduler_params T_0", "takes none"],
         ),
+        ({"acceleration": {"quantization": "int8-quanto"}}, ["'int8-quanto'", "own int8", "Write `int8`"]),
+        ({"acceleration": {"quantization": "fp8-quanto"}}, ["'fp8-quanto'", "own fp8", "Write `fp8`"]),
+        ({"acceleration": {"quantization": "fp8uz-quanto"}}, ["'fp8uz-quanto'", "own fp8", "Write `fp8`"]),
+        ({"acceleration": {"quantization": "int4-quanto"}}, ["'int4-quanto'", "own int4", "Write `int4`"]),
     ],
 )
 def test_what_happens_beside_the_training_is_told(section, messages, tmp_path):

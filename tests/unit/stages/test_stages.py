@@ -94,6 +94,8 @@ def test_latents_are_those_of_the_clip_and_decode_back_to_it(prepared):
         ("dataset.latents_dtype=float32", {"text", "latents", "audio_latents", "dataset"}),
         ("acceleration.mixed_precision_mode=bf16", {"text", "latents", "dataset"}),
         ("acceleration.mixed_precision_mode=null", set()),
+        ("acceleration.text_encoder_quantization=nf4", {"text", "dataset"}),
+        ("acceleration.quantization=int4", set()),
         ("dataset.holdout.seed=11", {"dataset"}),
         ("dataset.captions.prompt=other", set()),
         ("engine.chunk_rows=3", set()),
