@@ -166,7 +166,6 @@ def vocoder_section(own: Mapping[str, Any]) -> dict[str, Any]:
         "use_bias_at_final": False,
     }
     extension = {
-        "apply_final_activation": False,
         "n_fft": own["filter_length"],
         "win_size": own["window_length"],
         "hop_length": own["hop_length"],

@@ -1,7 +1,7 @@
 """Parts of tiny LTX-Video models, 0.9.0 to 0.9.8: configs of the real ones, in small sizes.
 
 Sources: the configs of diffusers' converter and of the published folders. As in the real ones, the 13B
-versions have a head of 128, the 2B ones of 64; depth and number of heads are small.
+versions have 48 blocks; those of 2B have 2 here and heads of 64.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def parts(version: str) -> dict[str, Any]:
 
 
 def transformer(version: str) -> Any:
-    """A head of 64 (2B) or 128 (13B)."""
+    """13B is told from 2B by its number of blocks."""
     from diffusers import LTXVideoTransformer3DModel
 
-    head = 128 if version in LARGE else 64
+    blocks, head = (48, 16) if version in LARGE else (2, 64)
     return LTXVideoTransformer3DModel(
         in_channels=VIDEO_CHANNELS,
         out_channels=VIDEO_CHANNELS,
         num_attention_heads=HEADS,
         attention_head_dim=head,
         cross_attention_dim=HEADS * head,
-        num_layers=2,
+        num_layers=blocks,
         caption_channels=words.T5_WIDTH,
     )
 

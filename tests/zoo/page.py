@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from zoo.folders import VERSIONS
-from zoo.layouts import HUB, LAYOUTS, as_layout
-from zoo.trial import CELLS, NOT_REACHED, OK, tried
+from zoo.layouts import FOLDER, HUB, LAYOUTS, as_layout
+from zoo.trial import CELLS, NOT_REACHED, OK, Trial, tried
 
 BEGIN = "<!-- table: begin, written by `make docs-models` -->"
 END = "<!-- table: end -->"
@@ -46,15 +49,32 @@ ROWS = [
 
 
 def result(row: Row, work: Path) -> dict[str, str]:
-    """What came of each cell, as the table says it; `work` is an empty folder."""
+    """What came of each cell, as the table says it; `work` is an empty folder.
+
+    Where all went well, every number is that of the model's diffusers folder, to the bit.
+    """
     place = as_layout(*row, work / "hub" if row.layout == HUB else work)
+    trial = Trial(place, row.version, work / "trial")
     with cached(work / "hub"):
-        found = tried(place, work / "trial")
+        found = tried(trial)
+    if row.layout != FOLDER and set(found.values()) == {OK}:
+        wanted = in_folder(row.family, row.version)
+        assert trial.numbers.keys() == wanted.keys()
+        assert all(torch.equal(trial.numbers[name], value) for name, value in wanted.items())
     return {cell: said if said in (OK, NOT_REACHED) else refusal(said, work) for cell, said in found.items()}
 
 
+@lru_cache(maxsize=1)
+def in_folder(family: str, version: str) -> dict[str, torch.Tensor]:
+    """The numbers of a model in its diffusers folder."""
+    with tempfile.TemporaryDirectory() as work:
+        trial = Trial(as_layout(family, version, FOLDER, Path(work)), version, Path(work) / "trial")
+        assert set(tried(trial).values()) == {OK}
+        return trial.numbers
+
+
 @contextmanager
-def cached(cache: Path):
+def cached(cache: Path) -> Iterator[None]:
     """Inside the block the hub's cache is this folder, and there is no network."""
     from huggingface_hub import constants
 

@@ -40,6 +40,8 @@ from zoo.folders import FRAMES, SIDE, pipeline_class
 FPS, CAPTION = 8.0, "a red ball rolls to the left, low hum"
 RANK, ALPHA = 4, 8.0
 OK, NOT_REACHED = "ok", "–"
+FOUND_AS = {"0.9.6": "0.9.5", "0.9.8": "0.9.7"}
+"""Versions that differ from another in nothing but their weights, so that no file tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Place:
 class Trial:
     """A model and what has become of it so far."""
 
-    def __init__(self, place: Place, work: Path) -> None:
-        self.place, self.work = place, work
+    def __init__(self, place: Place, version: str, work: Path) -> None:
+        self.place, self.version, self.work = place, version, work
         self.latents: dict[str, Tensor] = {}
         self.features: dict[str, dict[str, Tensor]] = {}
         self.learnt: dict[str, Tensor] = {}
@@ -122,7 +124,8 @@ class Trial:
         return family_of(self.info).load_text(self.info)
 
     def load(self) -> None:
-        """Every part of the model, its weights all there."""
+        """The version is found out, and every part of the model is there with all its weights."""
+        assert self.info.version == FOUND_AS.get(self.version, self.version)
         parts = [self.velocity.model, self.video.vae, self.text.encoder]
         if "audio" in self.modalities:
             parts += [self.audio.vae, self.audio.vocoder]
@@ -190,6 +193,12 @@ class Trial:
             assert waves.shape == (1, 2, round(FRAMES / FPS * rate)) and rate == self.info.wave_rate
 
     @property
+    def numbers(self) -> dict[str, Tensor]:
+        """All that was computed, by name: latents, features, velocities."""
+        texts = {f"{text} {name}": x for text, found in self.features.items() for name, x in found.items()}
+        return {**self.latents, **texts, **{f"{name} velocity": x for name, x in self.learnt.items()}}
+
+    @property
     def product(self) -> Path:
         return self.work / "lora.safetensors"
 
@@ -227,10 +236,10 @@ CELLS: Mapping[str, Callable[[Trial], None]] = {
 """Columns of the table, in the order in which they are tried."""
 
 
-def tried(place: Place, work: Path) -> dict[str, str]:
+def tried(trial: Trial) -> dict[str, str]:
     """What came of each cell: `OK`, a refusal's words, or `NOT_REACHED` after a refusal."""
-    work.mkdir(parents=True)
-    trial, found = Trial(place, work), {}
+    trial.work.mkdir(parents=True)
+    found: dict[str, str] = {}
     for name, step in CELLS.items():
         if any(result != OK for result in found.values()):
             found[name] = NOT_REACHED
