@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows._cli_config import config_app
+from flows._cli_export import export
 from flows._cli_sample import sample
 from flows._cli_store import store_app
 from flows._screen import console, errors, show_plans, show_table
@@ -152,6 +153,7 @@ def show(
 
 
 app.command()(sample)
+app.command()(export)
 
 
 @app.command()

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ltx_core.config.load import load
 from ltx_core.config.preflight import refuse
 from ltx_core.config.roles import strategy_of
 from ltx_core.config.root import Config
 from ltx_core.config.wishes import Wish
 from ltx_core.errors import ConfigError, LtxError
+from ltx_core.models.info import ModelInfo
 from ltx_core.stages.base import Item, NotReadyError, Stage, StagePlan
 from ltx_core.stages.context import Context
 from ltx_core.stages.estimate import Estimate, estimate, with_seconds
@@ -255,3 +257,27 @@ def sample(
     folder = folder_of(config, row)
     product, target = product_of(config, folder), folder / "samples"
     yield from make_grid(context, product, target, wish, trained_here=True, progress=progress)
+
+
+def export(
+    source: Path,
+    wanted: Callable[[Path, ModelInfo | None], Any],
+    model: Path | None = None,
+    overrides: Sequence[str] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Path, list[str]]:
+    """Write a trained product, or a model, in the form that other programs read; see `stages.export`.
+
+    Args:
+        source: a config, a run's or published folder, a file, a model.
+        wanted: gives the `Export` of the product and the model that it was trained on.
+        model: that model, where neither the config nor the folder says it.
+        overrides: `key=value` for a config.
+        progress: called with the MiB that are done and all of them.
+    """
+    from ltx_core.stages.export import export as write
+    from ltx_core.stages.export import resolve
+
+    configured = source.suffix in (".yaml", ".yml")
+    context = Pipeline(load(source, overrides)).context if configured else None
+    return write(wanted(*resolve(source, context, model)), progress)
