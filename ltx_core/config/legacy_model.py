@@ -53,10 +53,17 @@ def model_source(rewrite: Rewrite) -> None:
         _as_path(rewrite, section, source)
 
 
-def no_compiling(rewrite: Rewrite) -> None:
-    """Compiling changes no result, and is not done."""
-    for key in rewrite.take("acceleration", COMPILE_KEYS):
-        rewrite.note(f"acceleration.{key}", "removed: the model is not compiled; the result is the same")
+def compiling(rewrite: Rewrite) -> None:
+    """Whether blocks are compiled; by which of torch's modes changes no result, and is left to it."""
+    switch, mode = COMPILE_KEYS
+    if rewrite.mixed("acceleration", [switch], ["compile"]):
+        return
+    taken = rewrite.take("acceleration", COMPILE_KEYS)
+    if switch in taken:
+        rewrite.put("acceleration", {"compile": taken[switch]})
+        rewrite.note(f"acceleration.{switch}", "acceleration.compile")
+    if mode in taken:
+        rewrite.note(f"acceleration.{mode}", "removed: torch's default mode; the result is the same")
 
 
 def _default_version(rewrite: Rewrite, section: dict[str, Any]) -> None:

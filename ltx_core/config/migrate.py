@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ltx_core.config.legacy import Change, Rewrite
-from ltx_core.config.legacy_model import model_source, no_compiling
+from ltx_core.config.legacy_model import compiling, model_source
 from ltx_core.config.legacy_strategy import conditioning, named_strategy
 from ltx_core.config.legacy_validation import guidance, perturbation, samples
 from ltx_core.errors import ConfigError
@@ -23,7 +23,7 @@ STEPS: tuple[Callable[[Rewrite], None], ...] = (
     conditioning,
     named_strategy,
     model_source,
-    no_compiling,
+    compiling,
     guidance,
     perturbation,
     samples,

@@ -1,12 +1,90 @@
-"""`torch.compile` of the function that runs one block: one graph serves all blocks."""
+"""`torch.compile` of the function that runs one block: a graph serves all blocks of its kind.
+
+Design choices
+- The function is compiled, not the model: a model of 48 equal blocks costs one block's compiling. The first
+  block of a training pass has a graph of its own where its input has no gradient, a second shape makes both
+  general, and passes without gradients (samples) and perturbed blocks add theirs.
+- The whole function is one graph or an error: a silent break would cost the speed that was asked for.
+- Results differ from uncompiled ones by rounding alone. So where no compiler is installed the blocks run
+  uncompiled, and a warning says so.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+import torch
+
+from ltx_core.models.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+ATTRIBUTE = "compile_backend"
+"""The model's attribute that says what compiles its blocks."""
+GRAPHS = 64
+"""Graphs of one function before torch refuses more; its own 8 are gone with samples of a second shape."""
+REASON = 200
+"""Characters of torch's reason that are told; it has pages."""
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def step_of(model: Any, step: T) -> T:
+def compile_blocks(model: Any, backend: str = "inductor") -> bool:
+    """Have the model's blocks compiled from now on; False, with a warning, where there is no compiler.
+
+    Args:
+        model: a transformer, on its device.
+        backend: of `torch.compile`.
+    """
+    device = next(model.parameters()).device
+    missing = missing_compiler(device) if backend == "inductor" else None
+    if missing is not None:
+        logger.warning(
+            "`acceleration.compile` needs %s, which is not installed; the blocks run uncompiled, with the "
+            "same result. Install it (Debian: `apt install g++`), or set `acceleration.compile: false`",
+            missing,
+        )
+        return False
+    # torch documents this limit there; `torch.compile` has no argument for it.
+    config = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, GRAPHS)
+    setattr(model, ATTRIBUTE, backend)
+    return True
+
+
+def missing_compiler(device: torch.device) -> str | None:
+    """The compiler that inductor would call for this device and that is not there."""
+    if device.type == "cuda":  # Triton builds a launcher in C
+        known = [os.environ["CC"]] if os.environ.get("CC") else ["clang", "gcc"]
+        text = "a C compiler"
+    else:
+        known = [os.environ.get("CXX") or "g++"]
+        text = "a C++ compiler"
+    return None if any(shutil.which(name) for name in known) else f"{text} ({' or '.join(known)})"
+
+
+def step_of(model: Any, step: F) -> F:
     """`step`, compiled where the model's blocks are to be compiled."""
-    return step
+    backend: str | None = getattr(model, ATTRIBUTE, None)
+    return step if backend is None else _compiled(step, backend)
+
+
+@cache
+def _compiled(step: F, backend: str) -> F:
+    compiled = torch.compile(step, fullgraph=True, backend=backend)
+
+    def run(*arguments: Any) -> Any:
+        try:
+            return compiled(*arguments)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON]
+            raise ModelError(
+                f"the transformer's blocks cannot be compiled ({reason}); set `acceleration.compile: false`, "
+                "which gives the same result"
+            ) from error
+
+    return run  # type: ignore[return-value]

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ltx_core.models.info import ModelError
+from ltx_core.models.errors import ModelError
 from ltx_core.models.swap_plan import swapped_blocks
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class BlockSwap:
     def __init__(self, slots: dict[int, tuple[Slot, ...]], device: torch.device) -> None:
         self.slots = slots
         self.device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._fetched: dict[int, Copies] = {}
 
     @contextmanager

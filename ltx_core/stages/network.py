@@ -12,11 +12,16 @@ from typing import Any
 
 import torch
 
+from ltx_core.models.aside import HOST
+from ltx_core.models.compiling import compile_blocks
 from ltx_core.models.component import Component
 from ltx_core.models.families import family_of
 from ltx_core.models.folder import folder_component
 from ltx_core.models.full import load_full, save_full, swapped, train_all
 from ltx_core.models.lora import add_lora, continue_lora, load_lora, lora_off, save_lora
+from ltx_core.models.quantise import Quantiser
+from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+from ltx_core.models.swap import swap_blocks
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
 from ltx_core.stages.folder import beginning, is_full, product_of
@@ -38,6 +43,13 @@ def open_velocity(
     Raises:
         ModelError: when the model or the product is missing or damaged, or they do not fit.
     """
+    velocity = _opened(context, product, modalities)
+    _swap(context, velocity.model)
+    return velocity
+
+
+def _opened(context: Context, product: Path | None, modalities: Collection[str] | None) -> Velocity:
+    """`open_velocity` before any weights of its blocks are swapped."""
     wanted = needed_modalities(context.config) if modalities is None else tuple(modalities)
     whole = product if product is not None and product.is_dir() else None
     model = _load(context, context.models.dtype, wanted, whole)
@@ -65,15 +77,19 @@ def open_training(context: Context) -> Velocity:
     config = context.config
     streams, begun = list(config.training_strategy.streams), beginning(config)
     if not is_full(config):
-        velocity = open_velocity(context)
+        velocity = _opened(context, None, None)
         add_lora(velocity.model, config.lora, config.seed, streams)
         if begun is not None:
             continue_lora(velocity.model, begun)
+        _swap(context, velocity.model)
+        _compile(context, velocity.model)
         return replace(velocity, base=partial(lora_off, velocity.model))
     model = _load(context, torch.float32, needed_modalities(config))
     if begun is not None:
         load_full(model, begun)
     train_all(model, streams)
+    _swap(context, model)
+    _compile(context, model)
     dtype = context.models.dtype
     computed = None if dtype == torch.float32 else dtype
     # Float32 weights of a norm on bfloat16 input: slower by a hair, and said once per process.
@@ -111,12 +127,30 @@ def _gone() -> AbstractContextManager[None]:
 def _load(
     context: Context, dtype: torch.dtype, modalities: Collection[str], whole: Path | None = None
 ) -> Any:
-    """The frozen transformer in `dtype`, or that of a product's folder; alone on the device."""
+    """The frozen transformer in `dtype`, quantised where the config says so; alone on the device.
+
+    That of a product's folder, which was trained whole, stays exact.
+    """
     models = context.models
     models.release()
     component = None if whole is None else folder_component("transformer", whole)
+    method = context.config.acceleration.base_method if whole is None else None
+    quantiser = Quantiser.of(method, SKIP_TRANSFORMER)
     load = family_of(context.info).load_transformer
-    return load(context.info, models.device, dtype, modalities, component)
+    device = HOST if context.config.acceleration.blocks_to_swap else models.device
+    return load(context.info, device, dtype, modalities, component, quantiser)
+
+
+def _swap(context: Context, model: Any) -> None:
+    """Bring a transformer that lies on the host to its device, but for the weights of the swapped blocks."""
+    count = context.config.acceleration.blocks_to_swap
+    if count:
+        swap_blocks(model, count, context.models.device)
+
+
+def _compile(context: Context, model: Any) -> None:
+    if context.config.acceleration.compile:
+        compile_blocks(model)
 
 
 def _velocity(context: Context, model: Any) -> Velocity:
@@ -124,7 +158,7 @@ def _velocity(context: Context, model: Any) -> Velocity:
     context.models.opened(model)
     return Velocity(
         model,
-        int(context.config.optimization.enable_gradient_checkpointing),
+        context.config.optimization.checkpointing,
         forward=family_of(context.info).forward,
         wake=context.models.wake,
     )

@@ -87,6 +87,17 @@ FORMS = {
         {"acceleration": {"threads": 2}, "training_strategy": VIDEO_ONLY},
         ["acceleration.compilation_mode -> removed"],
     ),
+    "compiling switched on": (
+        {
+            "acceleration": {"compile_with_inductor": True, "compilation_mode": "default"},
+            "training_strategy": VIDEO_ONLY,
+        },
+        {"acceleration": {"compile": True}, "training_strategy": VIDEO_ONLY},
+        [
+            "acceleration.compile_with_inductor -> acceleration.compile",
+            "acceleration.compilation_mode -> removed",
+        ],
+    ),
     "guidance_scale": (
         validation(guidance_scale=2.5),
         validation(video_cfg_scale=2.5, audio_cfg_scale=2.5),

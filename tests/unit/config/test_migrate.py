@@ -78,6 +78,10 @@ def test_a_migration_is_pure_and_migrates_to_itself(form):
             {"model": {"model_source": "a/b/c", "model_path": "d"}},
             ["model.model_source", "model.model_path", "keep one form"],
         ),
+        (
+            {"acceleration": {"compile_with_inductor": True, "compile": False}},
+            ["acceleration.compile_with_inductor", "acceleration.compile is stated too", "keep one form"],
+        ),
         (validation(prompts=["a"], images=["x", "y"]), ["validation.images: 2 for 1 validation.prompts"]),
         (validation(reference_videos=["x"]), ["validation.reference_videos: 1 for 0 validation.prompts"]),
         (validation(prompts="a fox"), ["validation.prompts", "valid list", "'a fox'"]),
