@@ -80,7 +80,7 @@ def read_original_ltxv(files: Sequence[Path]) -> dict[str, Component]:
         config |= _stated(file)
     found = {}
     if transformer:
-        found["transformer"] = _component("transformer", transformer, _transformer, config)
+        found["transformer"] = _component("transformer", transformer, transformer_parts, config)
     if vae:
         found["vae"] = _component("vae", vae, ltxv_vae, config)
         found["scheduler"] = _component("scheduler", vae, lambda *_: _scheduler(found["vae"].config), config)
@@ -127,7 +127,16 @@ def _component(
     )
 
 
-def _transformer(weights: Mapping[str, Stored], section: Mapping[str, Any]) -> Parts:
+def transformer_parts(weights: Mapping[str, Stored], section: Mapping[str, Any]) -> Parts:
+    """diffusers' config and weights of `LTXVideoTransformer3DModel`.
+
+    Args:
+        weights: by original name, without prefix.
+        section: the config's section `transformer`; empty where the file has none.
+
+    Raises:
+        ModelError: when a weight that tells a size is missing.
+    """
     depth = {int(name.split(".")[1]) for name in weights if name.startswith("transformer_blocks.")}
     try:
         inner, channels = weights[MARK].shape

@@ -14,8 +14,9 @@ from ltx_core.models.component import Stored
 from ltx_core.models.folder import read_folder
 from ltx_core.models.info import ModelError
 from ltx_core.models.ltxv_facts import ltxv_facts
-from ltx_core.models.ltxv_original import is_original_ltxv, read_original_ltxv
+from ltx_core.models.ltxv_original import is_original_ltxv, read_original_ltxv, transformer_parts
 from ltx_core.models.ltxv_original_vae import ltxv_vae
+from ltx_core.models.names import to_original
 
 KINDS = ("0.9.0", "0.9.1", "0.9.5")
 """Versions whose files differ in more than their sizes."""
@@ -62,22 +63,17 @@ def test_one_file_is_the_folder(model, version, silent, tmp_path):
         assert found[name].weights.keys() == wanted[name].weights.keys()
         for weight, stored in found[name].weights.items():
             assert torch.equal(stored.read(), wanted[name].weights[weight].read()), weight
-        stated = built(name, found[name].config).config
-        assert {k: v for k, v in stated.items() if k in KNOWN or not k.startswith("_")} == {
-            k: v for k, v in built(name, wanted[name].config).config.items() if not k.startswith("_")
-        }
+        assert built(found[name].config) == built(wanted[name].config)
 
 
-KNOWN = frozenset(("patch_size",))
-
-
-def built(name, config):
-    """The library's module, without memory."""
+def built(config):
+    """The config of the library's module, its defaults filled in."""
     import diffusers
     from accelerate import init_empty_weights
 
     with init_empty_weights():
-        return getattr(diffusers, config["_class_name"]).from_config(config)
+        module = getattr(diffusers, config["_class_name"]).from_config(config)
+    return {name: value for name, value in module.config.items() if not name.startswith("_")}
 
 
 REAL = {
@@ -130,30 +126,39 @@ def test_the_real_autoencoders_have_the_names_that_the_librarys_converter_gives(
     assert {name: found.key for name, found in weights.items()} == {
         name: key for key, (name, _) in original.items()
     }
-    assert (
-        dict(built("vae", config).config).items()
-        >= {
-            **{
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in REAL[version].items()
-            }
-        }.items()
-    )
+    stated = {key: list(value) if isinstance(value, tuple) else value for key, value in REAL[version].items()}
+    assert {key: built(config)[key] for key in stated} == stated
+
+
+@pytest.mark.parametrize("head, blocks", [(64, 28), (128, 48)], ids=["2B", "13B"])
+def test_the_real_transformers_are_known_by_their_shapes(head, blocks, tmp_path):
+    from accelerate import init_empty_weights
+    from diffusers import LTXVideoTransformer3DModel
+
+    sizes = {"attention_head_dim": head, "cross_attention_dim": 32 * head, "num_layers": blocks}
+    with init_empty_weights():
+        real = LTXVideoTransformer3DModel(**sizes)
+    stored = {
+        to_original(name): Stored(tmp_path, name, tuple(value.shape))
+        for name, value in real.state_dict().items()
+    }
+    config, weights = transformer_parts(stored, {})
+    assert weights.keys() == real.state_dict().keys()
+    assert built(config) == {name: value for name, value in real.config.items() if not name.startswith("_")}
 
 
 def test_what_is_no_such_file_is_refused(model, tmp_path):
     _, file = model("0.9.5")
     strange = tmp_path / "strange.safetensors"
-    save_file(
-        {"model.diffusion_model.patchify_proj.weight": torch.ones(2, 2), "other": torch.ones(1)}, strange
-    )
+    mark = {"model.diffusion_model.patchify_proj.weight": torch.ones(2, 2)}
+    save_file({**mark, "other": torch.ones(1)}, strange)
     with pytest.raises(ModelError, match="no LTX-Video checkpoint: other belongs to no part"):
         read_original_ltxv([strange])
     with pytest.raises(ModelError, match="both hold"):
         read_original_ltxv([file, file])
     half = tmp_path / "half.safetensors"
     save_file({"transformer_blocks.0.attn2.to_k.weight": torch.ones(2, 2)}, half)
-    with pytest.raises(ModelError, match="no whole transformer: it has no 'patchify_proj.weight'"):
+    with pytest.raises(ModelError, match=r"no whole transformer: it has no 'patchify_proj\.weight'"):
         _ = read_original_ltxv([half])["transformer"].config
 
 
