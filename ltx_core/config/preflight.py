@@ -21,6 +21,7 @@ from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.geometry.units import audio_steps
 from ltx_core.models.info import ModelInfo
+from ltx_core.models.swap_plan import swapped_blocks
 
 MINIMUM_FREE = 1 << 30
 """Bytes of free disk below which a warning is given (a guess: a few hundred clips and one checkpoint)."""
@@ -111,6 +112,10 @@ def _model(config: Config) -> str:
             f"would guide nothing; nearest: {near}, or leave "
             "`stg_blocks` out for the model's default"
         )
+    try:
+        swapped_blocks(info.blocks, config.acceleration.blocks_to_swap)
+    except ValueError as error:
+        raise LtxError(f"acceleration.blocks_to_swap: {error}") from error
     return f"{info.family} {info.version}, {info.blocks} blocks, in {info.path}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ class Apart(Velocity):
     @classmethod
     def of(cls, velocity: Velocity) -> Apart:
         """From any `Velocity`."""
-        return cls(velocity.model, velocity.checkpointing)
+        return cls(**{field.name: getattr(velocity, field.name) for field in fields(Velocity)})
 
     def __call__(self, *items: object, **options: object) -> dict[Modality, Tensor]:
         """As `Velocity`; the option `cross_attention` has no effect."""

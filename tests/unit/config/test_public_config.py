@@ -98,6 +98,14 @@ def runnable(workspace, **sections):
             {"acceleration": {"load_text_encoder_in_8bit": True, "text_encoder_quantization": "nf4"}},
             ["load_text_encoder_in_8bit is true", "'nf4'", "state one"],
         ),
+        (
+            {"acceleration": {"blocks_to_swap": 2}, "model": {"training_mode": "full"}},
+            ["blocks_to_swap moves frozen weights", "training_mode is 'full'", "`blocks_to_swap: 0`"],
+        ),
+        (
+            {"acceleration": {"blocks_to_swap": 9}},
+            ["blocks_to_swap: 9 blocks cannot be swapped, the transformer has 3; use 0 to 3"],
+        ),
         ({"optimization": {"optimizer_type": "adamw8bit"}}, ["adamw8bit", "`optimizer_type: adamw`"]),
         ({"lora": {"dropout": 1.0}}, ["lora.dropout is 1"]),
         ({"validation": {"inference_steps": 1}}, ["validation.inference_steps is 1", "2 or more"]),

@@ -130,9 +130,9 @@ def test_a_given_modality_is_withheld_by_cutting_the_attention():
     class Spy(Velocity):
         pass
 
-    velocity = Spy(None, True)
+    velocity = Spy(None, 2, forward=len, wake=print)
     apart = Apart.of(velocity)
-    assert (apart.model, apart.checkpointing) == (None, True)
+    assert (apart.model, apart.checkpointing, apart.forward, apart.wake) == (None, 2, len, print)
     original = Velocity.__call__
     Velocity.__call__ = lambda self, *items, **options: seen.update(options) or {}
     try:
