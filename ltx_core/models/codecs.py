@@ -4,6 +4,9 @@ The statistics lie in the VAEs; normalised latents are what the transformer sees
 
 A decoder that is conditioned on a noise level (LTX-Video from 0.9.1) is given a little noise and its level,
 as the public pipelines do. The noise is the same for every sample and every call: decoding has one result.
+
+A clip too large for one pass goes through the autoencoder in pieces (`tiling`), with the same result but for
+rounding.
 """
 
 from __future__ import annotations
@@ -17,7 +20,12 @@ import torch
 from torch import Tensor
 
 from ltx_core.media.mel import MelSpec, log_mel
+from ltx_core.models.tiling import TilingMode, decode_cut, encode_cut
+from ltx_core.models.tiling_memory import factors
+from ltx_core.models.tiling_stream import decode_in_pieces, encode_in_pieces
 
+PRECISIONS = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+"""Names of the types other than float32."""
 DECODE_SEED = 0
 """Seed of the noise of a decoder that takes some."""
 
@@ -30,11 +38,13 @@ class VideoCodec:
         vae: the module.
         level: noise level that the decoder is told; None for one that is not conditioned on any.
         noise: share of noise in what it decodes.
+        tiling: when a clip is cut into pieces.
     """
 
     vae: Any
     level: float | None = None
     noise: float = 0.0
+    tiling: TilingMode = "auto"
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
@@ -42,7 +52,7 @@ class VideoCodec:
 
         F must be factor*k + 1 and H, W multiples of the factor (`geometry.units.video_grid` checks it).
         """
-        latents = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype)).latent_dist.mode().float()
+        latents = self._means(pixels)
         mean, std = self._statistics(latents)
         normalised: Tensor = (latents - mean) * self.vae.config.scaling_factor / std
         return normalised
@@ -53,11 +63,34 @@ class VideoCodec:
         latents = latents.to(self.vae.device, torch.float32)
         mean, std = self._statistics(latents)
         raw = latents * std / self.vae.config.scaling_factor + mean
-        if self.level is None:
-            pixels: Tensor = self.vae.decode(raw.to(self.vae.dtype), None, return_dict=False)[0]
-        else:
-            pixels = self._denoised(raw, self.level)
+        pixels = self._pixels(raw, None) if self.level is None else self._denoised(raw, self.level)
         return pixels.float().clamp(-1, 1)
+
+    def _means(self, pixels: Tensor) -> Tensor:
+        frames, height, width = pixels.shape[2:]
+        cut = encode_cut(self._config, (frames, height, width), self._precision, self.tiling)
+        if cut is not None:
+            return encode_in_pieces(self.vae, pixels, cut)
+        means: Tensor = self.vae.encode(pixels.to(self.vae.device, self.vae.dtype)).latent_dist.mode()
+        return means.float()
+
+    def _pixels(self, raw: Tensor, levels: Tensor | None) -> Tensor:
+        frames, height, width = raw.shape[2:]
+        time, space = factors(self._config)
+        size = ((frames - 1) * time + 1, height * space, width * space)
+        cut = decode_cut(self._config, size, self._precision, self.tiling)
+        if cut is not None:
+            return decode_in_pieces(self.vae, raw, cut, levels)
+        pixels: Tensor = self.vae.decode(raw.to(self.vae.dtype), levels, return_dict=False)[0]
+        return pixels
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        return {**self.vae.config, "_class_name": type(self.vae).__name__}
+
+    @property
+    def _precision(self) -> str:
+        return PRECISIONS.get(self.vae.dtype, "no")
 
     def _denoised(self, raw: Tensor, level: float) -> Tensor:
         """Pixels of latents with a little noise, by a decoder that takes the rest of it away."""
@@ -65,8 +98,7 @@ class VideoCodec:
         noisy = (1 - self.noise) * raw + self.noise * drawn.to(raw)
         levels = torch.full((len(raw),), level, device=raw.device, dtype=self.vae.dtype)
         with _seeded(raw.device):  # some decoders draw further noise between their layers
-            pixels: Tensor = self.vae.decode(noisy.to(self.vae.dtype), levels, return_dict=False)[0]
-        return pixels
+            return self._pixels(noisy, levels)
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, 1, 1, 1)

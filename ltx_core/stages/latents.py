@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+from ltx_core.curation.buckets import Bucket
+from ltx_core.models.tiling import encode_cut
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
@@ -13,11 +15,31 @@ from ltx_core.store.rows import PendingRow
 
 
 def clip_items(context: Context, stage: Stage) -> list[Item]:
-    """One item per usable clip, keyed by what decides its frames."""
+    """One item per usable clip, keyed by what decides its frames and by how they are cut for encoding."""
     return [
-        Item(stage.key(context, [clip.pixels]), clip.clip_id, clip.name, (clip.row_key,), clip)
+        Item(
+            stage.key(context, [clip.pixels, *cut_marks(context, clip.bucket)]),
+            clip.clip_id,
+            clip.name,
+            (clip.row_key,),
+            clip,
+        )
         for clip in all_clips(context)
     ]
+
+
+def cut_marks(context: Context, bucket: Bucket) -> list[str]:
+    """What of a bucket's key says that its clips are encoded in pieces; nothing where they are not."""
+    if "vae" not in context.info.components:
+        return []
+    options = context.config.acceleration
+    size = (bucket.frames, bucket.height, bucket.width)
+
+    def marks() -> list[str]:
+        cut = encode_cut(context.info.config("vae"), size, options.precision, options.vae_tiling)
+        return [] if cut is None else [cut.mark]
+
+    return context.memo(("cut", size), marks)
 
 
 class Latents(Stage):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -72,8 +73,9 @@ class Models:
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(mode, torch.float32)
 
     def video(self) -> VideoCodec:
-        """The video autoencoder."""
-        return self._get("video", lambda: self._family.load_video_vae(self.info, self.device, self.dtype))
+        """The video autoencoder, in pieces where the config says so or a clip is too large."""
+        load, tiling = self._family.load_video_vae, self.config.acceleration.vae_tiling
+        return self._get("video", lambda: replace(load(self.info, self.device, self.dtype), tiling=tiling))
 
     def audio(self) -> AudioCodec:
         """The audio autoencoder and vocoder, in float32 as the reference runs them."""

@@ -19,6 +19,7 @@ from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, given_key, is_given, start_in
+from ltx_core.stages.latents import cut_marks
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow
 
@@ -105,7 +106,8 @@ class ReferenceLatents(Stage):
         for item, row in context.results("references"):
             if row.ok:
                 clip, options = item.payload
-                inputs = [row.content_digest, clip.pixels, *_scale(options), *_named(item.column)]
+                marks = cut_marks(context, reference_bucket(clip.bucket, options))
+                inputs = [row.content_digest, clip.pixels, *_scale(options), *_named(item.column), *marks]
                 key = self.key(context, inputs)
                 payload = (clip, options, row)
                 found.append(Item(key, clip.clip_id, item.name, (row.row_key,), payload, item.column))

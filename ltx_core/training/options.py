@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from ltx_core.models.quantise_methods import METHODS, Method, Quantization, TextQuantization
+from ltx_core.models.tiling import TilingMode
 
 SchedulerType = Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial", "step"]
 Precision = Literal["no", "bf16", "fp16"]
@@ -132,6 +133,8 @@ class AccelerationOptions:
             when they run: less memory, more time, the same result to the bit. For a LoRA.
         compile: compile the transformer's blocks for training: minutes at its start, faster steps, the same
             result but for rounding.
+        vae_tiling: the video autoencoder works in pieces: "auto" where a clip is too large for one pass,
+            which its size and the precision decide; "always" in the smallest: least memory, more time.
         threads: CPU threads of a training process; None: all cores. Results depend on it in the last bits.
         device: "auto" takes a GPU where there is one.
     """
@@ -145,6 +148,7 @@ class AccelerationOptions:
     offload_optimizer_during_validation: bool = False
     blocks_to_swap: Annotated[int, Ge(0)] = 0
     compile: bool = False
+    vae_tiling: TilingMode = "auto"
     threads: Annotated[int, Ge(1)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
