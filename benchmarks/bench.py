@@ -55,6 +55,10 @@ What a ratio includes beside the library's own work:
   and 93 audio tokens, one sample, LoRA of rank 16, float32: forward, backward, optimizer. Layers of an absent
   modality, and the attentions between the two, are neither run nor read from the disk. The sizes of LTX-2.3
   itself are counted from its layers' shapes.
+- A quantised base: random weights in LTX-2.3's proportions (an eighth of its width, 4 blocks), 240 video
+  tokens, one sample, LoRA of rank 16, gradient checkpointing; float32 on a CPU, bfloat16 on a GPU. A layer
+  reads its weight back three times in a step, whatever the number of tokens: with a real sample's thousands
+  of tokens that weighs less. Forward errors are those of random weights. Bytes count what stays exact too.
 - Cached runs: whole processes, from the start of Python to its end, the fastest of several.
 """
 
@@ -65,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds and rows: about a minute")
     parser.add_argument("--write", type=Path, help="write the table as Markdown to this file")
     parser.add_argument(
-        "--only", choices=("training", "modalities", "demo", "plan", "stages", "store"), action="append"
+        "--only",
+        choices=("training", "modalities", "quantised", "swap", "demo", "plan", "stages", "store"),
+        action="append",
     )
     options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
@@ -81,7 +87,9 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     """All lines of the table; those of `only` when given."""
     import torch
 
+    from benchmarks.block_swap import block_swap
     from benchmarks.one_modality import one_modality
+    from benchmarks.quantised import quantised
     from benchmarks.stage_speeds import stage_speeds
     from benchmarks.store_speeds import store_speeds
     from benchmarks.training_speed import training_speed
@@ -91,6 +99,8 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     parts = {
         "training": lambda: training_speed(folder / "stages", 40 if quick else 150),
         "modalities": lambda: one_modality(folder, 5 if quick else 15),
+        "quantised": lambda: quantised(3 if quick else 7),
+        "swap": lambda: block_swap(folder, 3 if quick else 7),
         "demo": lambda: [cached_demo(folder, 3 if quick else 7)],
         "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),

@@ -47,7 +47,17 @@ SKIP_TRANSFORMER = (
     "*to_gate_logits",
 )
 """Whole names of a transformer's layers that stay exact, LTX-2's and LTX-Video's."""
-SKIP_TEXT = ("*lm_head", "*embed*", "*norm*", "*vision*", "*projector*", "*per_layer*", "*router*")
+SKIP_TEXT = (
+    "*lm_head",
+    "*embed*",
+    "*shared",
+    "*relative_attention_bias",
+    "*norm*",
+    "*vision*",
+    "*projector*",
+    "*per_layer*",
+    "*router*",
+)
 """The same for a text encoder: tables of tokens, heads, and what is small and steers."""
 
 

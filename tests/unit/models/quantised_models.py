@@ -33,7 +33,7 @@ def build(family, layers=2):
         "caption_channels": TEXT,
     }
     if family == "ltxv":
-        return LTXVideoTransformer3DModel(**sizes).eval().requires_grad_(False)
+        return settled(LTXVideoTransformer3DModel(**sizes))
     model = LTX2VideoTransformer3DModel(
         **sizes,
         audio_in_channels=CHANNELS,
@@ -48,7 +48,16 @@ def build(family, layers=2):
         audio_cross_attn_mod=True,
         use_prompt_embeddings=False,
     )
-    return model.eval().requires_grad_(False)
+    return settled(model)
+
+
+def settled(model):
+    """Frozen, with gates of a trained model's size: as made, blocks would hardly change the output."""
+    model.eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if name.endswith("scale_shift_table"):
+            parameter.normal_()
+    return model
 
 
 def streams(family, seed=1):

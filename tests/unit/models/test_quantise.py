@@ -20,6 +20,8 @@ NORMAL = {"int8": 0.0085, "fp8": 0.028, "int4": 0.1, "nf4": 0.1}.items()
 """Largest rms error of normal weights, relative to their own."""
 BYTES = {"int8": 0.502, "fp8": 0.502, "int4": 0.284, "nf4": 0.284}.items()
 """Of a real block, beside bfloat16."""
+FORWARD = {"int8": 0.007, "fp8": 0.03, "int4": 0.08, "nf4": 0.1}.items()
+"""The usual rms error of a forward pass, as other libraries' methods of these widths have it."""
 REAL = {
     "num_attention_heads": 32,
     "attention_head_dim": 128,
@@ -145,14 +147,14 @@ def test_which_layers_stay_exact(family):
         quantise(model, "int8", ("*",))
 
 
-@pytest.mark.parametrize(("method", "largest"), [("int8", 0.02), ("fp8", 0.06), ("int4", 0.2), ("nf4", 0.2)])
+@pytest.mark.parametrize(("method", "usual"), FORWARD)
 @pytest.mark.parametrize("family", ["ltx2", "ltxv"])
-def test_the_error_of_a_forward_pass(family, method, largest):
+def test_the_error_of_a_forward_pass(family, method, usual):
     model, given = build(family), streams(family)
     with torch.no_grad():
         exact = run(family, model, given)
         quantise(model, method, SKIP_TRANSFORMER)
-        assert 1e-4 < rms(run(family, model, given), exact) < largest
+        assert usual / 2 < rms(run(family, model, given), exact) < usual * 1.5
 
 
 @pytest.mark.parametrize("method", METHODS)

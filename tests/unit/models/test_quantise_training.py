@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 import torch
 from quantised_models import build, pair, run, streams
@@ -11,16 +13,19 @@ from ltx_core.models.lora import add_lora, load_lora, lora_off, lora_state, save
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.quantise import QuantisedLinear, quantise
 from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+from ltx_core.models.swap import swap_blocks
 
 METHODS = ("int8", "fp8", "int4", "nf4")
 STEPS = 8
 TARGETS = ("to_q", "to_out.0", "ff.net.2")
 
 
-def train(family, model, checkpointing=0, steps=STEPS, autocast=None):
+def train(family, model, checkpointing=0, steps=STEPS, autocast=None, swap=0):
     """Gradients of each of the steps, and the adapters at the end."""
     modalities = ["video", "audio"] if family == "ltx2" else ["video"]
     learning = add_lora(model, LoraOptions(rank=4, alpha=8, target_modules=TARGETS), 0, modalities)
+    if swap:
+        swap_blocks(model, swap, "cpu")
     optimizer = torch.optim.AdamW(learning, lr=1e-2)
     gradients = []
     for step in range(steps):
@@ -54,6 +59,7 @@ def test_eight_steps_have_the_gradients_of_plain_layers(method, family):
         assert max(relative(trained[name], expected[name]) for name in expected) < 1e-5
 
 
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
 @pytest.mark.parametrize("method", METHODS)
 def test_autocast_computes_as_it_does_plain_layers(method):
     quantised, plain = pair("ltx2", method)
@@ -61,6 +67,14 @@ def test_autocast_computes_as_it_does_plain_layers(method):
     theirs, _ = train("ltx2", plain, 1, 1, torch.bfloat16)
     # Float32 numbers that are read back in bfloat16 are rounded once, as autocast rounds a plain weight.
     assert all(torch.equal(*found) for found in zip(ours[0], theirs[0], strict=True))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_blocks_are_swapped_as_they_are_stored(method):
+    (quantised, _), (swapped, _) = pair("ltx2", method), pair("ltx2", method)
+    ours, _ = train("ltx2", quantised, 1, 2)
+    theirs, _ = train("ltx2", swapped, 0, 2, swap=1)
+    assert all(torch.equal(*found) for found in zip(chain(*ours), chain(*theirs), strict=True))
 
 
 @pytest.mark.parametrize("method", METHODS)
