@@ -66,9 +66,9 @@ def one_modality(folder: Path, rounds: int) -> list[Result]:
     torch.manual_seed(0)
     LTX2VideoTransformer3DModel(**SMALL).to(torch.bfloat16).save_pretrained(folder / "ltx" / "transformer")
     info, found = ModelInfo.read(folder / "ltx"), []
-    joint = _Training(info, BOTH)
+    joint = Training(info, BOTH)
     for alone, _ in ALONE:
-        own = _Training(info, (alone,))
+        own = Training(info, (alone,))
         pair = in_turns(own.step, joint.step, rounds)
         speeds = per_second(1, pair.ours, "steps"), per_second(1, pair.bare, "steps")
         found.append(Result(f"training step, {alone} alone", "the same with both", pair.ratio, *speeds))
@@ -80,10 +80,12 @@ def one_modality(folder: Path, rounds: int) -> list[Result]:
     return [*found, *_real_sizes()]
 
 
-class _Training:
+class Training:
     """A LoRA's training step on random latents, with the modalities given."""
 
-    def __init__(self, info: ModelInfo, modalities: tuple[str, ...]) -> None:
+    def __init__(
+        self, info: ModelInfo, modalities: tuple[str, ...], grid: tuple[int, int, int] = VIDEO
+    ) -> None:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.strategy = Strategy.model_validate({name: {} for name in modalities})
         model = load_transformer(info, self.device, torch.float32, modalities)
@@ -92,7 +94,7 @@ class _Training:
         self.bytes, self.velocity = _size(model), Velocity(model)
         self.adapters = self.bytes - frozen
         self.optimizer = adamw(trainable(model).values(), OptimizationOptions())
-        video = torch.randn(1, 128, *VIDEO) if "video" in modalities else None
+        video = torch.randn(1, 128, *grid) if "video" in modalities else None
         audio = torch.randn(1, 8, STEPS, 16) if "audio" in modalities else None
         self.batch = Batch(("one",), video, audio, fps=torch.tensor([24.0], dtype=torch.float64))
         widths = {"video": 256, "audio": 128}
@@ -100,12 +102,16 @@ class _Training:
             name: torch.randn(1, CONTEXT, widths[name], device=self.device) for name in modalities
         }
 
-    def step(self) -> None:
-        """Draws, corruption, forward, backward, optimizer."""
+    def backward(self) -> None:
+        """Draws, corruption, forward, backward."""
         options = StepOptions()
         ready = prepare(self.batch, ("one",), Draws(0, 0), self._tracks, options).to(self.device)
         result = training_step(ready, self.velocity, lambda captions: self.contexts, options)  # type: ignore[arg-type]
         result.total.backward()
+
+    def step(self) -> None:
+        """`backward`, then the optimizer."""
+        self.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.device == "cuda":
@@ -147,8 +153,9 @@ def _real_sizes() -> list[Result]:
 def _bytes(name: str, ours: int, both: int, expected: int | None = None) -> Result:
     aim = "" if expected is None else "no byte of the other"
     met = None if expected is None else ours == expected
-    return Result(name, "with both", ours / both, _amount(ours), _amount(both), aim, met)
+    return Result(name, "with both", ours / both, amount(ours), amount(both), aim, met)
 
 
-def _amount(count: int) -> str:
+def amount(count: int) -> str:
+    """`1.2 GB`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
