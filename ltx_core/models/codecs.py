@@ -113,6 +113,11 @@ def _seeded(device: torch.device) -> Iterator[None]:
         yield
 
 
+def exact(device: torch.device) -> torch.autocast:
+    """Inside the block nothing is cast, whatever autocast the caller has on: sound needs float32."""
+    return torch.autocast(device.type, enabled=False)
+
+
 @dataclass(frozen=True)
 class AudioCodec:
     """The audio VAE (`AutoencoderKLLTX2Audio`) with its front end and vocoder; always float32."""
@@ -136,8 +141,9 @@ class AudioCodec:
 
         T is what the samples give, often one more than round(latents per second * duration).
         """
-        picture = log_mel(wave.to(self.vae.device, torch.float32), self.mel)
-        latents: Tensor = self.vae.encode(picture).latent_dist.mode()
+        with exact(self.vae.device):
+            picture = log_mel(wave.to(self.vae.device, torch.float32), self.mel)
+            latents: Tensor = self.vae.encode(picture).latent_dist.mode()
         mean, std = self._statistics(latents)
         return (latents - mean) / std
 
@@ -146,8 +152,9 @@ class AudioCodec:
         """Wave `[B, 2, S]` and its sample rate, of normalised latents `[B, c, T, m]`."""
         latents = latents.to(self.vae.device, torch.float32)
         mean, std = self._statistics(latents)
-        picture = self.vae.decode(latents * std + mean, return_dict=False)[0]
-        wave: Tensor = self.vocoder(picture)
+        with exact(self.vae.device):
+            picture = self.vae.decode(latents * std + mean, return_dict=False)[0]
+            wave: Tensor = self.vocoder(picture)
         return wave, self.rate
 
     def _statistics(self, latents: Tensor) -> tuple[Tensor, Tensor]:

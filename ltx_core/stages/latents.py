@@ -132,7 +132,11 @@ class AudioLatents(Stage):
                 continue
             if wave is None or reason:
                 wave = np.zeros((2, round(clip.seconds * rate)), np.float32)
-            latents = encode_audio(codec, wave, clip.seconds, dataset.latents_dtype)
+            try:
+                latents = encode_audio(codec, wave, clip.seconds, dataset.latents_dtype)
+            except ValueError as error:  # one frame at a high rate is shorter than a spectrum
+                yield rejected(item, f"audio: {error}")
+                continue
             columns = {"duration": clip.seconds, "loudness_dbfs": round(float(loudness(wave)), 3)}
             yield pending(item, tensors={"latents": latents}, columns=columns)
 

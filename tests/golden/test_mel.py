@@ -13,11 +13,29 @@ from ltx_core.media.resample import resample, to_stereo
 GOLDEN = Path(__file__).parent / "data" / "mel.safetensors"
 with safe_open(GOLDEN, "pt") as handle:
     CASES = json.loads(handle.metadata()["cases"])
+    SETTINGS = json.loads(handle.metadata()["settings"])
 
 
 def load(name):
     with safe_open(GOLDEN, "pt") as handle:
         return handle.get_tensor(name)
+
+
+def test_the_default_front_end_has_the_settings_of_the_reference():
+    spec, settings = MelSpec(), dict(SETTINGS)
+    fixed = {"win_length": spec.n_fft, "power": 1.0, "center": True, "pad_mode": "reflect"}
+    named = {
+        "sample_rate": spec.sample_rate,
+        "n_fft": spec.n_fft,
+        "hop_length": spec.hop,
+        "n_mels": spec.mel_bins,
+        "f_min": spec.f_min,
+        "f_max": spec.f_max,
+        "mel_scale": spec.scale,
+        "norm": spec.norm,
+        "log_floor": spec.floor,
+    }
+    assert settings == fixed | named
 
 
 @pytest.mark.parametrize("case", [name for name, facts in CASES.items() if "error" not in facts])
@@ -27,6 +45,7 @@ def test_log_mel_equals_the_reference(case):
     wave = resample(to_stereo(load(f"{case}.waveform")), rate, spec.sample_rate)
     mel = log_mel(wave[None], spec)
     assert mel.shape == (1, 2, CASES[case]["mel_frames"], 64)
+    assert -(-mel.shape[2] // 4) == CASES[case]["latent_frames"]
     tolerance = 1e-4 if rate == spec.sample_rate else 5e-4
     torch.testing.assert_close(mel, load(f"{case}.mel"), rtol=0, atol=tolerance)
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -27,13 +28,20 @@ def test_valid_tokens_alone_give_the_padded_result(version):
         {k.removeprefix("weights."): v for k, v in golden.items() if k.startswith("weights.")}, strict=True
     )
     features = []
-    for sample in range(len(json.loads(facts["lengths"]))):
+    lengths = json.loads(facts["lengths"])
+    mask = golden["attention_mask"].bool()
+    assert mask.sum(1).tolist() == lengths and bool(golden["connector.mask"].all())
+    for sample in range(len(lengths)):
+        own = golden["hidden_states"][sample][mask[sample]]  # the padded run's states of valid tokens
+        assert torch.equal(own, golden[f"valid_hidden_states.{sample}"])
         found = project(module, golden[f"valid_hidden_states.{sample}"][None])
         features.append({name: value[0] for name, value in found.items()})
         for modality in ("video", "audio"):
             expected = golden[f"valid_features.{modality}.{sample}"]
             found_one = features[-1].get(modality, features[-1]["video"])
             assert (found_one - expected).abs().max() < TOLERANCE
+            padded = golden[f"features.{modality}"][sample]
+            assert (found_one - padded[mask[sample]]).abs().max() < TOLERANCE
     contexts = Connectors(module, int(facts["sequence_length"])).contexts(features)
     for modality, context in zip(("video", "audio"), contexts, strict=True):
         assert (context - golden[f"connector.{modality}"]).abs().max() < TOLERANCE
