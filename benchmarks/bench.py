@@ -60,9 +60,9 @@ What a ratio includes beside the library's own work:
   reads its weight back three times in a step, whatever the number of tokens: with a real sample's thousands
   of tokens that weighs less. Forward errors are those of random weights. Bytes count what stays exact too.
 - Recomputed and swapped blocks: random weights in LTX-2.3's proportions (a sixteenth of its width, 12
-  blocks), 240 video and 93 audio tokens, one sample, LoRA of rank 16, float32. Memory: the weights and moments
-  that stay on the device and all that a step allocates, by torch's own records; without a GPU the host plays
-  the device, and copies are made while nothing else runs, so that their time shows in full.
+  blocks), 240 video and 93 audio tokens, one sample, LoRA of rank 16, float32. Memory: the weights and
+  moments that stay on the device and all that a step allocates, by torch's own records; without a GPU the
+  host plays the device, and copies are made while nothing else runs, so that their time shows in full.
 - Cached runs: whole processes, from the start of Python to its end, the fastest of several.
 """
 
