@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from flows._screen import console, steps_bar
-
-if TYPE_CHECKING:
-    from ltx_core.models.info import ModelInfo
-    from ltx_core.stages.export import Export
 
 
 class Form(StrEnum):
@@ -56,15 +52,13 @@ def export(  # noqa: PLR0913  # one argument per option
 
     Example: ltx export my.safetensors out.safetensors --to merged-file --model /models/LTX-2 --strength 0.8
     """
-    from ltx_core import run as core
+    from ltx_core.stages import export as exports
+    from ltx_core.stages.export_source import resolve
 
-    def wanted(product: Path, base: ModelInfo | None) -> Export:
-        from ltx_core.stages.export import Export
-
-        return Export(product, to.value, out, base, strength, alpha, only_transformer)
-
+    product, base = resolve(source, model, overrides or ())
+    job = exports.Export(product, to.value, out, base, strength, alpha, only_transformer)
     with steps_bar("exporting, MiB") as tell:
-        path, notes = core.export(source, wanted, model, overrides or (), tell)
+        path, notes = exports.export(job, tell)
     for note in notes:
         console.print(f"note: {note}", markup=False)
     console.print(f"{path}: written", markup=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ltx_core.config.imported import check_imported
 from ltx_core.config.mode_checks import bucket_grid, check_coverage, check_mode
+from ltx_core.config.products import check_beginning
 from ltx_core.config.public import notices, refusals
 from ltx_core.config.reference_checks import check_references
 from ltx_core.config.root import Config
@@ -42,6 +43,7 @@ def preflight(config: Config) -> list[Check]:
         ("settings", _settings),
         ("source", _source),
         ("model", _model),
+        ("load_checkpoint", check_beginning),
         ("mode", check_mode),
         ("samples", check_samples),
         ("conditions of samples", check_sample_spans),

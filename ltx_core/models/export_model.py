@@ -82,7 +82,7 @@ def write_model(
     metadata: Mapping[str, str] | None = None,
     tell: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Write a model's components into the new folder `folder`, with the pipelines' index of them.
+    """Write a model's components into the new folder `folder`; several with the pipelines' index of them.
 
     Args:
         folder: where.
@@ -101,12 +101,13 @@ def write_model(
             write_component(folder / name, part, metadata if name == "transformer" else None, tell)
         else:
             take_over(part.place, folder / name, tell)
-    near = _index_beside(parts)
-    index = near if near is not None else _index_of(parts)
+    if len(parts) == 1:
+        return
+    base = _indexed(parts)
+    index = _index_of(parts) if base is None else json.loads((base / INDEX).read_bytes())
     for name in index.keys() - parts.keys():  # what a pipeline has beside, such as a prompt's enhancer
-        source = parts["transformer"].place.parent / name
-        if source.is_dir():
-            take_over(source, folder / name, tell)
+        if base is not None and (base / name).is_dir():
+            take_over(base / name, folder / name, tell)
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
@@ -135,13 +136,10 @@ def link_or_copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _index_beside(parts: Mapping[str, Component]) -> dict[str, Any] | None:
-    """The pipelines' index of the folder that the transformer lies in, or None."""
-    place = parts["transformer"].place
-    if not place.is_dir() or not (place.parent / INDEX).is_file():
-        return None
-    found: dict[str, Any] = json.loads((place.parent / INDEX).read_bytes())
-    return found
+def _indexed(parts: Mapping[str, Component]) -> Path | None:
+    """The folder with a pipelines' index that the first of the parts lies in, or None."""
+    folders = (part.place.parent for part in parts.values() if part.place.is_dir())
+    return next((folder for folder in folders if (folder / INDEX).is_file()), None)
 
 
 def _index_of(parts: Mapping[str, Component]) -> dict[str, Any]:

@@ -88,6 +88,11 @@ def check_transformer(path: Path, info: ModelInfo) -> list[str]:
         ModelError: naming both sides; or when it is missing or damaged.
     """
     stored = folder_weights(path) if path.is_dir() else stored_in(path)
+    if any(".lora_" in key for key in stored):
+        raise ModelError(
+            f"{path} is a LoRA; full training begins from a whole transformer. Use `training_mode: lora`, or "
+            "leave `load_checkpoint` out"
+        )
     files = sorted({weight.file for weight in stored.values()})
     metadata = file_metadata(files[0]) if files else {}
     _check_named(path, metadata, info)

@@ -14,8 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltx_core.config.load import load
-from ltx_core.errors import ConfigError, LtxError
+from ltx_core.errors import ConfigError
 from ltx_core.models.component import Component
 from ltx_core.models.export_file import parts_in_file, write_file
 from ltx_core.models.export_lora import (
@@ -34,9 +33,7 @@ from ltx_core.models.lora_fit import check_lora, check_transformer
 from ltx_core.models.merge import merge, stored_bytes
 from ltx_core.models.safetensors_file import file_metadata, stored_in
 from ltx_core.models.targets import linear_names
-from ltx_core.stages.base import NotReadyError
-from ltx_core.stages.context import Context
-from ltx_core.stages.folder import LINEAGE, LORA, PRODUCTS, folder_of, product_of
+from ltx_core.stages.folder import PRODUCTS
 
 LORA_FORMS, MERGED_FORMS, WHOLE_FORMS = (
     ("comfyui", "diffusers"),
@@ -44,8 +41,6 @@ LORA_FORMS, MERGED_FORMS, WHOLE_FORMS = (
     ("folder", "file"),
 )
 FORMS = (*LORA_FORMS, *MERGED_FORMS, *WHOLE_FORMS)
-CONFIG = "config.yaml"
-"""Beside the lineage: the config of a run or a publication."""
 Tell = Callable[[int, int], None]
 MIB = 1 << 20
 
@@ -71,56 +66,6 @@ class Export:
     strength: float = 1.0
     alpha: float | None = None
     only_transformer: bool = False
-
-
-def resolve(
-    source: Path, context: Context | None, model: Path | None = None
-) -> tuple[Path, ModelInfo | None]:
-    """The product that a source means, and the model that it was trained on where that is known.
-
-    Args:
-        source: a config's file, a run's or published folder, a product, a model.
-        context: of the config, where the source is one.
-        model: the base model, whatever the config says.
-
-    Raises:
-        LtxError: when there is no product, or the model cannot be read.
-    """
-    base = None if model is None else ModelInfo.read(model)
-    if context is None:
-        product = product_in(source)
-        return product, base or base_beside(source, product)
-    try:
-        ((_, row),) = context.results("train")
-    except NotReadyError:
-        raise LtxError(
-            f"{source} has no trained weights yet; run `ltx run {source}` first, with the same overrides"
-        ) from None
-    return product_of(context.config, folder_of(context.config, row)), base or context.info
-
-
-def product_in(path: Path) -> Path:
-    """The product in a run's, checkpoint's or publication's folder; else the path itself.
-
-    Raises:
-        ConfigError: when there is nothing.
-    """
-    if not path.exists():
-        raise ConfigError(f"{path} does not exist; give a config, a run's folder or a .safetensors file")
-    places = (path / LORA, path / DIFFUSERS_FILE, path / PRODUCTS["full"] / "config.json")
-    found = next((place for place in places if place.is_file()), path)
-    return found.parent if found.name == "config.json" else found
-
-
-def base_beside(source: Path, product: Path) -> ModelInfo | None:
-    """The base model by the config of the run that a product lies in; None where nothing says it."""
-    for folder in dict.fromkeys((source, product.parent, *product.parents[1:3])):
-        if (folder / CONFIG).is_file() and (folder / LINEAGE).is_file():
-            try:
-                return load(folder / CONFIG).model.read()
-            except LtxError:
-                return None
-    return None
 
 
 def export(job: Export, tell: Tell = lambda done, total: None) -> tuple[Path, list[str]]:

@@ -11,37 +11,22 @@ from typing import Any
 
 from ltx_core import __version__
 from ltx_core.config.load import dump
+from ltx_core.config.products import FULL_WEIGHTS, LORA, PRODUCTS, beginning, product_of, weights_of
 from ltx_core.config.root import Config
-from ltx_core.errors import ConfigError
 from ltx_core.store.disk import TEMPORARY_PREFIX, explain, sync_folder, write_atomic
 from ltx_core.store.rows import Row
 
-LORA = "lora.safetensors"
+__all__ = ["FULL_WEIGHTS", "LORA", "PRODUCTS", "beginning", "product_of", "weights_of"]
+
 REPORT = "report.html"
 LINEAGE = "lineage.json"
 SUMMARY = "evaluation.json"
 """The evaluation's numbers and tables."""
 
 
-PRODUCTS = {"lora": LORA, "full": "transformer"}
-"""Name of a training's product by `model.training_mode`: a file, or a folder in diffusers' layout."""
-FULL_WEIGHTS = "diffusion_pytorch_model.safetensors"
-"""The weights in the folder of a product."""
-
-
 def is_full(config: Config) -> bool:
     """Whether every weight of the mode's modalities learns, instead of a LoRA."""
     return config.model.training_mode == "full"
-
-
-def product_of(config: Config, folder: Path) -> Path:
-    """The product of a training in the folder of a run, a checkpoint or a publication."""
-    return folder / PRODUCTS[config.model.training_mode]
-
-
-def weights_of(product: Path) -> Path:
-    """The file of a product's weights."""
-    return product if product.suffix == ".safetensors" else product / FULL_WEIGHTS
 
 
 def product_files(product: Path) -> dict[str, Path]:
@@ -74,25 +59,6 @@ def place(source: Path, target: Path) -> None:
         raise explain(error, target) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def beginning(config: Config) -> Path | None:
-    """The weights file of `model.load_checkpoint`, or None.
-
-    Raises:
-        ConfigError: when there is none.
-    """
-    path = config.model.load_checkpoint
-    if path is None:
-        return None
-    places = (path, weights_of(path), weights_of(product_of(config, path)))
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise ConfigError(
-            f"model.load_checkpoint {path} does not exist; give a .safetensors file, or a folder that holds "
-            f"{PRODUCTS[config.model.training_mode]}"
-        )
-    return found
 
 
 def run_folder(config: Config, key: str) -> Path:

@@ -16,6 +16,7 @@ from ltx_core.config.roles import MODALITIES
 from ltx_core.config.wishes import Wish, sections
 from ltx_core.errors import ConfigError
 from ltx_core.media.sheet import Strip, contact_sheet
+from ltx_core.models.lora_fit import check_lora, check_transformer
 from ltx_core.models.lora_strength import set_strength
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.models.velocity import Velocity
@@ -95,7 +96,7 @@ def make_grid(
         LtxError: for a wish that cannot be met, or a LoRA that does not fit the model.
     """
     metadata = metadata_of(product)
-    _warn_of_another_base(context, product, metadata)
+    _check_base(context, product, metadata)
     rows = Rows(context, load_samples(context)[1] if trained_here else [])
     stated = sections(wish, context.config.validation.samples, context.config.training_strategy, metadata)
     requests = _requests(context, rows, stated, metadata)
@@ -248,15 +249,11 @@ def _name(context: Context, product: Path, wish: Wish) -> str:
     return digest(json.loads(json.dumps(facts, default=str)))[:8]
 
 
-def _warn_of_another_base(context: Context, product: Path, metadata: Mapping[str, str]) -> None:
+def _check_base(context: Context, product: Path, metadata: Mapping[str, str]) -> None:
+    """Refuse a product of another model; warn of one of other weights, or of another quantisation of them."""
+    for told in (check_transformer if product.is_dir() else check_lora)(product, context.info):
+        logger.warning("%s", told)
     known = metadata.get("base_model_fingerprint")
-    if known is not None and known != base_fingerprint(context.info):
-        logger.warning(
-            "%s was trained on another base model (%s) than %s: results may be worse than what it can do",
-            product,
-            metadata.get("base_model", "unknown"),
-            context.info.path.name,
-        )
     own = base_quantization(context.config).get("base_quantization", EXACT)
     trained = metadata.get("base_quantization", EXACT)
     if known is not None and trained != own and not product.is_dir():
