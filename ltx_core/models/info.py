@@ -16,6 +16,7 @@ from ltx_core.models.facts import Facts, ltx2_facts
 from ltx_core.models.folder import COMPONENTS, listing, read_config
 from ltx_core.models.layouts import read_layout
 from ltx_core.models.ltxv_facts import ltxv_facts
+from ltx_core.models.places import Apart
 from ltx_core.store.keys import digest
 
 __all__ = ["GET_ONE", "ModelError", "ModelInfo", "read_config"]
@@ -74,18 +75,18 @@ class ModelInfo:
     schedule: Schedule
 
     @classmethod
-    def read(cls, path: str | Path, apart: Mapping[str, Component] | None = None) -> ModelInfo:
+    def read(cls, path: str | Path, apart: Apart | None = None) -> ModelInfo:
         """Read the facts of the model in `path`, whatever layout it has (`layouts`).
 
         Args:
-            path: the folder or file.
-            apart: components that lie elsewhere, by name (`places.apart`).
+            path: the folder, file or repository's name.
+            apart: what lies elsewhere (`places.apart`).
 
         Raises:
             ModelError: when there is no such model, or it is not one that this project can use.
         """
         place = Path(path)
-        parts = {**read_layout(place), **(apart or {})}
+        parts = read_layout(place, apart)
         if "transformer" not in parts:
             raise ModelError(f"the model in {place} has no transformer/; found {listing(place)}. {GET_ONE}")
         name = str(parts["transformer"].config.get("_class_name"))

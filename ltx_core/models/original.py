@@ -47,6 +47,8 @@ from ltx_core.models.original_names import (
 )
 
 TRANSFORMER_CLASS = "AVTransformer3DModel"
+AV_ONLY = f"{TRANSFORMER}audio_adaln_single."
+"""Beginning of names that LTX-2's transformer has and LTX-Video's, whose noise levels differ, has not."""
 DEFAULT_SCALE = (8, 32, 32)
 """Pixels per latent of LTX-2's video VAE, for a transformer that lies alone."""
 
@@ -71,7 +73,7 @@ def components(checkpoint: Checkpoint) -> dict[str, Component]:
         "vocoder": (checkpoint.holds(VOCODER), _vocoder),
         "text_encoder": (checkpoint.holds(TEXT_ENCODER), _text_encoder),
         "audio_processor": (checkpoint.holds(AUDIO_VAE), _audio_processor),
-        "scheduler": (any(_of_transformer(name) for name in checkpoint.tensors), _scheduler),
+        "scheduler": (checkpoint.holds(AV_ONLY), _scheduler),
     }
     found = {name: _component(name, checkpoint, read) for name, (present, read) in readers.items() if present}
     if checkpoint.holds(ASSET):
@@ -135,20 +137,20 @@ def _section(checkpoint: Checkpoint, name: str, beginning: str) -> dict[str, Any
 
 def _transformer(checkpoint: Checkpoint) -> Parts:
     config = _section(checkpoint, "transformer", TRANSFORMER)
-    kind = config.get("_class_name", TRANSFORMER_CLASS)
-    if kind != TRANSFORMER_CLASS:
-        raise ModelError(
-            f"{_place('transformer', checkpoint)} holds a {kind}; a file of the LTX-2 family holds an "
-            f"{TRANSFORMER_CLASS}. LTX-Video can be used as a folder in the diffusers layout"
-        )
-    vae = checkpoint.config.get("vae") or checkpoint.config.get("diffusion_vae")
-    scale = original_vae.vae_scale(vae) if vae else DEFAULT_SCALE
-    audio = original_audio.audio_facts(checkpoint.config.get("audio_vae"))
     weights = {
         to_diffusers(name.removeprefix(TRANSFORMER)): stored
         for name, stored in checkpoint.tensors.items()
         if _of_transformer(name)
     }
+    kind = config.get("_class_name", TRANSFORMER_CLASS)
+    if kind != TRANSFORMER_CLASS:
+        raise ModelError(
+            f"{_place('transformer', checkpoint)} holds a {kind}; a file of the LTX-2 family holds an "
+            f"{TRANSFORMER_CLASS}"
+        )
+    vae = checkpoint.config.get("vae") or checkpoint.config.get("diffusion_vae")
+    scale = original_vae.vae_scale(vae) if vae else DEFAULT_SCALE
+    audio = original_audio.audio_facts(checkpoint.config.get("audio_vae"))
     return original_configs.transformer_config(config, scale, audio), weights
 
 
@@ -168,11 +170,12 @@ def _vae(checkpoint: Checkpoint) -> Parts:
     if not checkpoint.holds(VAE):
         return _encoder_only(checkpoint)
     config = _section(checkpoint, "vae", VAE)
-    last, original = original_vae.vae_last(config), checkpoint.within(VAE)
-    noise_level = any(name.startswith("decoder.last_time_embedder") for name in original)
-    weights = {
-        vae_name(name, last): stored for name, stored in original.items() if name not in IGNORED_STATISTICS
+    noise_level = checkpoint.holds(f"{VAE}decoder.last_time_embedder")
+    original = {
+        name: stored for name, stored in checkpoint.within(VAE).items() if name not in IGNORED_STATISTICS
     }
+    last = original_vae.vae_last(config)
+    weights = {vae_name(name, last): stored for name, stored in original.items()}
     return original_vae.vae_config(config, noise_level), weights
 
 

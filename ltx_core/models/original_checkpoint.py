@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +79,25 @@ class Checkpoint:
         """Whether a tensor's name begins so."""
         return any(name.startswith(beginning) for name in self.tensors)
 
-    def replaced(self, other: Checkpoint, *beginnings: str) -> Checkpoint:
-        """This one with what `other` holds under `beginnings` in place of its own."""
-        taken = tuple(start for start in beginnings if other.holds(start))
+    def only(self, beginnings: tuple[str, ...]) -> Checkpoint:
+        """This one without any tensor that does not begin so."""
+        kept = {name: stored for name, stored in self.tensors.items() if name.startswith(beginnings)}
+        return replace(self, tensors=kept)
+
+    def replaced(self, other: Checkpoint, groups: Sequence[tuple[str, ...]]) -> Checkpoint:
+        """This one, but of each group of beginnings that `other` holds any of, all is `other`'s."""
+        taken = tuple(start for group in groups if any(other.holds(one) for one in group) for start in group)
         kept = {name: stored for name, stored in self.tensors.items() if not name.startswith(taken)}
         new = {name: stored for name, stored in other.tensors.items() if name.startswith(taken)}
-        sections = {
-            name: value for name, value in other.config.items() if set(SECTIONS.get(name, ())) & set(taken)
-        }
-        return Checkpoint(
+        gone = {name for name, starts in SECTIONS.items() if set(starts) & set(taken)}
+        return replace(
+            self,
             files=(*self.files, *(file for file in other.files if file not in self.files)),
             tensors=kept | new,
-            config={**self.config, **sections},
+            config={name: value for name, value in self.config.items() if name not in gone}
+            | {name: value for name, value in other.config.items() if name in gone},
             version=self.version or other.version,
             gemma=other.gemma if TEXT_ENCODER in taken else self.gemma,
-            wanted_gemma=self.wanted_gemma,
         )
 
 

@@ -70,11 +70,20 @@ def transformer_config(
         caption_projection_first_linear=not config.get("caption_proj_before_connector", False),
         caption_projection_second_linear=not config.get("caption_proj_before_connector", False),
     )
-    time, height, width = config.get("positional_embedding_max_pos", (20, 2048, 2048))
-    gated, modulated = bool(config.get("apply_gated_attention")), bool(config.get("cross_attention_adaln"))
-    channels, audio_channels = config.get("in_channels", 128), config.get("audio_in_channels", 128)
     return {
         "_class_name": "LTX2VideoTransformer3DModel",
+        "vae_scale_factors": list(scale),
+        **audio,
+        **_video(config),
+        **_audio(config),
+        **_shared(config),
+    }
+
+
+def _video(config: Mapping[str, Any]) -> dict[str, Any]:
+    time, height, width = config.get("positional_embedding_max_pos", (20, 2048, 2048))
+    channels = config.get("in_channels", 128)
+    return {
         "in_channels": channels,
         "out_channels": config.get("out_channels", channels),
         "patch_size": 1,
@@ -82,12 +91,17 @@ def transformer_config(
         "num_attention_heads": config.get("num_attention_heads", 32),
         "attention_head_dim": config.get("attention_head_dim", 128),
         "cross_attention_dim": config.get("cross_attention_dim", 4096),
-        "vae_scale_factors": list(scale),
         "pos_embed_max_pos": time,
         "base_height": height,
         "base_width": width,
-        "gated_attn": gated,
-        "cross_attn_mod": modulated,
+        "gated_attn": bool(config.get("apply_gated_attention")),
+        "cross_attn_mod": bool(config.get("cross_attention_adaln")),
+    }
+
+
+def _audio(config: Mapping[str, Any]) -> dict[str, Any]:
+    audio_channels = config.get("audio_in_channels", 128)
+    return {
         "audio_in_channels": audio_channels,
         "audio_out_channels": config.get("audio_out_channels", audio_channels),
         "audio_patch_size": 1,
@@ -95,11 +109,9 @@ def transformer_config(
         "audio_num_attention_heads": config.get("audio_num_attention_heads", 32),
         "audio_attention_head_dim": config.get("audio_attention_head_dim", 64),
         "audio_cross_attention_dim": config.get("audio_cross_attention_dim", 2048),
-        **audio,
         "audio_pos_embed_max_pos": config.get("audio_positional_embedding_max_pos", (20,))[0],
-        "audio_gated_attn": gated,
-        "audio_cross_attn_mod": modulated,
-        **_shared(config),
+        "audio_gated_attn": bool(config.get("apply_gated_attention")),
+        "audio_cross_attn_mod": bool(config.get("cross_attention_adaln")),
     }
 
 
@@ -160,10 +172,10 @@ def connectors_config(config: Mapping[str, Any], projections: Mapping[str, Store
         "causal_temporal_positioning": False,
         "rope_type": str(config.get("rope_type", "interleaved")).lower(),
         "per_modality_projections": separate,
-        "video_hidden_dim": heads * width,
-        "audio_hidden_dim": audio_heads * audio_width,
         "proj_bias": separate,
     }
+    if separate:
+        found |= {"video_hidden_dim": heads * width, "audio_hidden_dim": audio_heads * audio_width}
     for modality, count, size in (("video", heads, width), ("audio", audio_heads, audio_width)):
         found |= {
             f"{modality}_connector_num_attention_heads": count,

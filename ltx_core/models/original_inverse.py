@@ -18,50 +18,12 @@ SCHEDULER = {
 
 def original_transformer(config: Mapping[str, Any], connectors: Mapping[str, Any] | None) -> dict[str, Any]:
     """The section `transformer`: the transformer's and the connectors' settings, with all keys (`filled`)."""
-    bare = not config["use_prompt_embeddings"]
-    found = {
-        "_class_name": "AVTransformer3DModel",
-        "activation_fn": config["activation_fn"],
-        "attention_bias": config["attention_bias"],
-        "attention_head_dim": config["attention_head_dim"],
-        "caption_channels": config["caption_channels"],
-        "cross_attention_dim": config["cross_attention_dim"],
-        "in_channels": config["in_channels"],
-        "out_channels": config["out_channels"],
-        "norm_elementwise_affine": config["norm_elementwise_affine"],
-        "norm_eps": config["norm_eps"],
-        "num_attention_heads": config["num_attention_heads"],
-        "num_layers": config["num_layers"],
-        "qk_norm": "rms_norm",
-        "standardization_norm": "rms_norm",
-        "positional_embedding_type": "rope",
-        "positional_embedding_theta": config["rope_theta"],
-        "positional_embedding_max_pos": [
-            config["pos_embed_max_pos"],
-            config["base_height"],
-            config["base_width"],
-        ],
-        "timestep_scale_multiplier": config["timestep_scale_multiplier"],
-        "av_ca_timestep_scale_multiplier": float(config["cross_attn_timestep_scale_multiplier"]),
-        "causal_temporal_positioning": True,
-        "audio_num_attention_heads": config["audio_num_attention_heads"],
-        "audio_attention_head_dim": config["audio_attention_head_dim"],
-        "use_audio_video_cross_attention": True,
-        "share_ff": False,
-        "audio_in_channels": config["audio_in_channels"],
-        "audio_out_channels": config["audio_out_channels"],
-        "audio_cross_attention_dim": config["audio_cross_attention_dim"],
-        "audio_positional_embedding_max_pos": [config["audio_pos_embed_max_pos"]],
-        "av_cross_ada_norm": True,
-        "use_middle_indices_grid": True,
-        "rope_type": config["rope_type"],
-        "frequencies_precision": "float64" if config["rope_double_precision"] else "float32",
-    }
+    found = {**_transformer(config), **_fixed()}
     if config["gated_attn"]:
         found["apply_gated_attention"] = True
     if config["cross_attn_mod"]:
         found["cross_attention_adaln"] = True
-    if bare:
+    if not config["use_prompt_embeddings"]:
         found |= {
             "caption_proj_before_connector": True,
             "caption_projection_first_linear": False,
@@ -73,6 +35,53 @@ def original_transformer(config: Mapping[str, Any], connectors: Mapping[str, Any
     plain["use_keyframes_abs_pos_embedding"] = False
     found |= {name: config[name] for name, value in plain.items() if config[name] != value}
     return found | (_connectors(connectors) if connectors else {})
+
+
+def _fixed() -> dict[str, Any]:
+    """Settings of which diffusers' class has one only."""
+    return {
+        "_class_name": "AVTransformer3DModel",
+        "qk_norm": "rms_norm",
+        "standardization_norm": "rms_norm",
+        "positional_embedding_type": "rope",
+        "causal_temporal_positioning": True,
+        "use_audio_video_cross_attention": True,
+        "share_ff": False,
+        "av_cross_ada_norm": True,
+        "use_middle_indices_grid": True,
+    }
+
+
+def _transformer(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "activation_fn": config["activation_fn"],
+        "attention_bias": config["attention_bias"],
+        "attention_head_dim": config["attention_head_dim"],
+        "caption_channels": config["caption_channels"],
+        "cross_attention_dim": config["cross_attention_dim"],
+        "in_channels": config["in_channels"],
+        "out_channels": config["out_channels"],
+        "norm_elementwise_affine": config["norm_elementwise_affine"],
+        "norm_eps": config["norm_eps"],
+        "num_attention_heads": config["num_attention_heads"],
+        "num_layers": config["num_layers"],
+        "positional_embedding_theta": config["rope_theta"],
+        "positional_embedding_max_pos": [
+            config["pos_embed_max_pos"],
+            config["base_height"],
+            config["base_width"],
+        ],
+        "timestep_scale_multiplier": config["timestep_scale_multiplier"],
+        "av_ca_timestep_scale_multiplier": float(config["cross_attn_timestep_scale_multiplier"]),
+        "audio_num_attention_heads": config["audio_num_attention_heads"],
+        "audio_attention_head_dim": config["audio_attention_head_dim"],
+        "audio_in_channels": config["audio_in_channels"],
+        "audio_out_channels": config["audio_out_channels"],
+        "audio_cross_attention_dim": config["audio_cross_attention_dim"],
+        "audio_positional_embedding_max_pos": [config["audio_pos_embed_max_pos"]],
+        "rope_type": config["rope_type"],
+        "frequencies_precision": "float64" if config["rope_double_precision"] else "float32",
+    }
 
 
 def _connectors(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,15 +135,9 @@ def _decoder_config(config: Mapping[str, Any], noise_level: bool) -> dict[str, A
     listed = config.get("decoder_blocks")
     if not listed:
         return {"timestep_conditioning": False, "decoder_causal": False}
-    blocks = _parsed("decoder_blocks", listed, "", 1)
-    width = int(config.get("decoder_base_channels", 128))
-    # From the finest: widths before each upsampler, in the list's order, whose first sampler runs last.
-    widths = []
-    for factor in blocks.factors:
-        width *= factor
-        widths.append(width)
+    blocks = parsed_blocks("decoder_blocks", listed, "", 1)
     return {
-        "decoder_block_out_channels": widths,
+        "decoder_block_out_channels": decoder_widths(int(config.get("decoder_base_channels", 128)), blocks),
         "decoder_layers_per_block": list(blocks.layers),
         "decoder_spatio_temporal_scaling": [True] * len(blocks.kinds),
         "decoder_inject_noise": list(blocks.noise),
@@ -159,11 +153,20 @@ def _decoder_config(config: Mapping[str, Any], noise_level: bool) -> dict[str, A
     }
 
 
+def decoder_widths(base: int, blocks: Blocks) -> list[int]:
+    """Channels before each upsampler, in the list's order: from the finest, whose sampler runs last."""
+    widths = []
+    for factor in blocks.factors:
+        base *= factor
+        widths.append(base)
+    return widths
+
+
 def _encoder_blocks(encoder: Mapping[str, Any]) -> Blocks:
-    return _parsed("encoder_blocks", encoder["encoder_blocks"], "_res", 2)
+    return parsed_blocks("encoder_blocks", encoder["encoder_blocks"], "_res", 2)
 
 
-def _parsed(name: str, listed: Sequence[Any], suffix: str, factor: int) -> Blocks:
+def parsed_blocks(name: str, listed: Sequence[Any], suffix: str, factor: int) -> Blocks:
     """A list of blocks.
 
     Args:

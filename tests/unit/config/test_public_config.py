@@ -210,7 +210,7 @@ def test_components_are_read_from_paths_of_their_own(without_parts, tmp_path):
             ["model.video_vae_path", "a LTX2VideoTransformer3DModel", "folder of a vae"],
         ),
         ("audio_vae_path", "empty", ["model.audio_vae_path", "neither audio_vae/config.json"]),
-        ("video_vae_path", "vae.safetensors", ["model.video_vae_path", "is a single file"]),
+        ("video_vae_path", "vae.safetensors", ["model.video_vae_path", "vae.safetensors is damaged"]),
     ],
 )
 def test_a_path_without_its_component_is_refused(option, path, messages, tmp_path):
