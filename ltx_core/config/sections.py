@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ltx_core.config.reference_options import checked_extra, checked_kind
 from ltx_core.config.samples import SampleSection
-from ltx_core.config.sources import not_here
+from ltx_core.config.sources import downloaded, is_place_of
 from ltx_core.curation.buckets import Bucket
 from ltx_core.curation.options import (
     AudioMaskOptions,
@@ -20,7 +20,6 @@ from ltx_core.curation.options import (
     SceneOptions,
 )
 from ltx_core.diffusion.options import LevelMode, LevelParams
-from ltx_core.errors import ConfigError
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.places import HELD, apart
 
@@ -38,7 +37,7 @@ class ModelSection(Section):
 
     model_path: Path = Path("data/model")
     model_source: str | None = None
-    """A version of LTX-Video or a hub's repository, as older configs name it; `model_path` goes first."""
+    """A version of LTX-Video or a hub's repository, for which `model_path` is not stated."""
     text_encoder_path: Path | None = None
     """Folder of the text encoder and its tokenizer, where the model's own shall not be used."""
     video_vae_path: Path | None = None
@@ -57,9 +56,12 @@ class ModelSection(Section):
         Raises:
             LtxError: when the model or a component is not there, or cannot be used.
         """
-        if self.model_source is not None and not self.model_path.exists():
-            raise ConfigError(not_here(self.model_source, self.model_path))
-        return ModelInfo.read(self.model_path, apart({name: getattr(self, name) for name in HELD}))
+        place, options = self.model_path, {name: getattr(self, name) for name in HELD}
+        source = self.model_source
+        if source is not None and not place.exists() and is_place_of(place, source):
+            place, text = downloaded(source)
+            options["text_encoder_path"] = options["text_encoder_path"] or text
+        return ModelInfo.read(place, apart(options))
 
 
 class AudioSection(Section):
@@ -187,6 +189,9 @@ class ValidationSection(Section):
     """Whether samples have sound, trained or not; None: where the mode has it."""
     skip_initial_validation: bool = False
     """No samples before the first step."""
+    video_decoder: Literal["vae", "diffusion"] | None = None
+    """What shows samples: the autoencoder's decoder or, in LTX-2.5, the finer and slower diffusion decoder;
+    None: the autoencoder's where it has one."""
 
 
 class HubSection(Section):
