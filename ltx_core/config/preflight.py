@@ -106,6 +106,11 @@ def _neighbour(path: Path) -> str:
 def _model(config: Config) -> str:
     info = config.model.read()
     info.require("transformer", "vae", *info.context_components, *_encoder(config, info))
+    if config.validation.video_decoder == "diffusion" and "diffusion_decoder" not in info.components:
+        raise LtxError(
+            f"validation.video_decoder: diffusion, but the model in {info.path} has no diffusion_decoder; "
+            "use `vae`, or a model that has one (LTX-2.5)"
+        )
     outside = [block for block in config.validation.stg_blocks or () if not 0 <= block < info.blocks]
     if outside:
         near = sorted({min(max(block, 0), info.blocks - 1) for block in outside})

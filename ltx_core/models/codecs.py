@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ltx_core.media.mel import MelSpec, log_mel
+from ltx_core.models.diffusion_decoder import DiffusionDecoder
 from ltx_core.models.tiling import TilingMode, decode_cut, encode_cut
 from ltx_core.models.tiling_memory import factors
 from ltx_core.models.tiling_stream import decode_in_pieces, encode_in_pieces
@@ -39,12 +40,14 @@ class VideoCodec:
         level: noise level that the decoder is told; None for one that is not conditioned on any.
         noise: share of noise in what it decodes.
         tiling: when a clip is cut into pieces.
+        decoder: what decodes in place of the autoencoder.
     """
 
     vae: Any
     level: float | None = None
     noise: float = 0.0
     tiling: TilingMode = "auto"
+    decoder: DiffusionDecoder | None = None
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
@@ -59,7 +62,13 @@ class VideoCodec:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Pixels `[B, 3, F, H, W]` in [-1, 1] of normalised latents `[B, C, f, h, w]`."""
+        """Pixels `[B, 3, F, H, W]` in [-1, 1] of normalised latents `[B, C, f, h, w]`.
+
+        Raises:
+            ModelError: when the diffusion decoder is wanted and missing or damaged.
+        """
+        if self.decoder is not None:
+            return self.decoder.decode(latents)
         latents = latents.to(self.vae.device, torch.float32)
         mean, std = self._statistics(latents)
         raw = latents * std / self.vae.config.scaling_factor + mean

@@ -10,6 +10,7 @@ from torch import nn
 
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.component import Component
+from ltx_core.models.diffusion_decoder import DiffusionDecoder
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.loading import load_component, load_tokenizer
@@ -28,20 +29,27 @@ TRAIN_AGAIN = "Train it again, or give another one."
 
 
 def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> VideoCodec:
-    """The video VAE on `device`.
+    """The video VAE on `device`; one without a decoder decodes by the model's diffusion decoder.
 
     Raises:
-        ModelError: when it is missing, damaged, or one that decodes with a noise level.
+        ModelError: when it is missing, damaged, or one that decodes with a noise level; when neither it nor
+            the model has a decoder.
     """
     from diffusers import AutoencoderKLLTX2Video
 
     info.require("vae")
-    vae = _load(info.part("vae"), AutoencoderKLLTX2Video, device, dtype)
+    part = info.part("vae")
+    whole = not part.weights or any(name.startswith("decoder.") for name in part.weights)
+    if not whole:
+        info.require("diffusion_decoder")
+    build = _builder(part, AutoencoderKLLTX2Video)
+    keep = None if whole else (lambda name: not name.startswith("decoder."))
+    vae = load_component(part, build, device, dtype, keep)
     if vae.config.timestep_conditioning:
         raise ModelError(
             f"{info.part('vae').place} decodes with a noise level, which LTX-2's does not. {GET_ONE}"
         )
-    return VideoCodec(vae)
+    return VideoCodec(vae, decoder=None if whole else DiffusionDecoder(info, device, dtype))
 
 
 def load_audio(info: ModelInfo, device: Device = "cpu") -> AudioCodec:

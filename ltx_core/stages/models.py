@@ -26,6 +26,7 @@ from ltx_core.media.fit import decode_size, fit
 from ltx_core.media.window import FrameWindow
 from ltx_core.models.aside import Aside
 from ltx_core.models.codecs import AudioCodec, VideoCodec
+from ltx_core.models.diffusion_decoder import DiffusionDecoder
 from ltx_core.models.families import family_of
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.quantise import Quantiser
@@ -74,8 +75,14 @@ class Models:
 
     def video(self) -> VideoCodec:
         """The video autoencoder, in pieces where the config says so or a clip is too large."""
-        load, tiling = self._family.load_video_vae, self.config.acceleration.vae_tiling
-        return self._get("video", lambda: replace(load(self.info, self.device, self.dtype), tiling=tiling))
+        return self._get("video", self._video)
+
+    def _video(self) -> VideoCodec:
+        where, tiling = (self.info, self.device, self.dtype), self.config.acceleration.vae_tiling
+        codec = replace(self._family.load_video_vae(*where), tiling=tiling)
+        if codec.decoder is not None or self.config.validation.video_decoder == "diffusion":
+            return replace(codec, decoder=DiffusionDecoder(*where, tiling))
+        return codec
 
     def audio(self) -> AudioCodec:
         """The audio autoencoder and vocoder, in float32 as the reference runs them."""

@@ -28,6 +28,7 @@ def test_the_demo_passes(tmp_path):
         ("dataset.source=/nowhere", "source", "/nowhere does not exist; give"),
         ("model.model_path=/nowhere", "model", "no model in /nowhere"),
         ("validation.stg_blocks=[1,28]", "model", "stg_blocks [28]: the model has the blocks 0 to"),
+        ("validation.video_decoder=diffusion", "model", "has no diffusion_decoder; use `vae`"),
         ("dataset.buckets=[70x64x9]", "buckets", "use 64 or 80"),
         ("dataset.buckets=[64x64x8]", "buckets", "use 5 or 9"),
     ],
