@@ -55,6 +55,8 @@ What a ratio includes beside the library's own work:
   and 93 audio tokens, one sample, LoRA of rank 16, float32: forward, backward, optimizer. Layers of an absent
   modality, and the attentions between the two, are neither run nor read from the disk. The sizes of LTX-2.3
   itself are counted from its layers' shapes.
+- Loading: a transformer of random weights in bfloat16, from a file that the page cache holds, in a process of
+  its own. Anonymous memory is counted; the mapped pages of the file belong to the page cache.
 - A quantised base: random weights in LTX-2.3's proportions (an eighth of its width, 4 blocks), 240 video
   tokens, one sample, LoRA of rank 16, gradient checkpointing; float32 on a CPU, bfloat16 on a GPU. A layer
   reads its weight back three times in a step, whatever the number of tokens: with a real sample's thousands
@@ -63,6 +65,9 @@ What a ratio includes beside the library's own work:
   blocks), 240 video and 93 audio tokens, one sample, LoRA of rank 16, float32. Memory: the weights and
   moments that stay on the device and all that a step allocates, by torch's own records; without a GPU the
   host plays the device, and copies are made while nothing else runs, so that their time shows in full.
+- An autoencoder in pieces: random weights as deep as LTX-2.0's and an eighth as wide, float32, pieces of one
+  latent frame or row. Memory: the peak of a child process above what it held before, and the estimate by
+  the config over that.
 - Cached runs: whole processes, from the start of Python to its end, the fastest of several.
 """
 
@@ -74,7 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="write the table as Markdown to this file")
     parser.add_argument(
         "--only",
-        choices=("training", "modalities", "quantised", "swap", "demo", "plan", "stages", "store"),
+        choices=(
+            "training",
+            "modalities",
+            "loading",
+            "quantised",
+            "swap",
+            "pieces",
+            "demo",
+            "plan",
+            "stages",
+            "store",
+        ),
         action="append",
     )
     options = parser.parse_args(arguments)
@@ -92,10 +108,12 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     import torch
 
     from benchmarks.block_swap import block_swap
+    from benchmarks.loading import loading
     from benchmarks.one_modality import one_modality
     from benchmarks.quantised import quantised
     from benchmarks.stage_speeds import stage_speeds
     from benchmarks.store_speeds import store_speeds
+    from benchmarks.tiled_vae import tiled_vae
     from benchmarks.training_speed import training_speed
     from benchmarks.whole import cached_demo, cached_plan
 
@@ -103,8 +121,10 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     parts = {
         "training": lambda: training_speed(folder / "stages", 40 if quick else 150),
         "modalities": lambda: one_modality(folder, 5 if quick else 15),
+        "loading": lambda: loading(folder),
         "quantised": lambda: quantised(3 if quick else 7),
         "swap": lambda: block_swap(folder, 3 if quick else 7),
+        "pieces": lambda: tiled_vae(1 if quick else 5),
         "demo": lambda: [cached_demo(folder, 3 if quick else 7)],
         "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),
