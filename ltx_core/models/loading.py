@@ -16,6 +16,7 @@ from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.partial import Keep, leave_out, read_weights
 from ltx_core.models.quantise import Quantiser
+from ltx_core.models.sentencepiece_file import is_t5_pieces, t5_tokenizer
 
 
 @contextmanager
@@ -101,6 +102,8 @@ def load_tokenizer(component: Component) -> Any:
 
     try:
         with quiet(), component.folder() as folder:
+            if is_t5_pieces(folder):
+                return t5_tokenizer(folder)
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{component.place} cannot be loaded: {first_line(error)}. {GET_ONE}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoo import ltx2_original, ltxv_original
 from zoo.folders import build_model
 from zoo.trial import Place
+from zoo.words import as_pieces
 
 FOLDER, SHARDS, HUB = "diffusers folder", "folder, weights in shards", "hub id"
 SINGLE_FILE, SPLIT_PACK = "single file", "split pack"
@@ -47,10 +48,15 @@ def text_alone(folder: Path, target: Path) -> Path:
 
 
 def in_hub(family: str, version: str, cache: Path) -> str:
-    """Put a model into a hub's cache as a download leaves it; returns its id."""
+    """Put a model into a hub's cache as a download leaves it; returns its id.
+
+    The tokenizer of LTX-Video has the form that the published repositories have it in.
+    """
     name = f"{family}-{version}"
     place = cache / f"models--{OWNER}--{name}"
-    build_model(place / "snapshots" / REVISION, family, version)
+    folder = build_model(place / "snapshots" / REVISION, family, version)
+    if family == "ltxv":
+        as_pieces(folder / "tokenizer")
     (place / "refs").mkdir()
     (place / "refs" / "main").write_text(REVISION)
     return f"{OWNER}/{name}"

@@ -51,7 +51,8 @@ ROWS = [
 def result(row: Row, work: Path) -> dict[str, str]:
     """What came of each cell, as the table says it; `work` is an empty folder.
 
-    Where all went well, every number is that of the model's diffusers folder, to the bit.
+    Where all went well, every number is that of the model's diffusers folder, but for rounding: LTX-2.0's
+    folder states another order of a sum than its file.
     """
     place = as_layout(*row, work / "hub" if row.layout == HUB else work)
     trial = Trial(place, row.version, work / "trial")
@@ -60,7 +61,8 @@ def result(row: Row, work: Path) -> dict[str, str]:
     if row.layout != FOLDER and set(found.values()) == {OK}:
         wanted = in_folder(row.family, row.version)
         assert trial.numbers.keys() == wanted.keys()
-        assert all(torch.equal(trial.numbers[name], value) for name, value in wanted.items())
+        for name, value in wanted.items():
+            torch.testing.assert_close(trial.numbers[name], value, atol=1e-6, rtol=1e-6)
     return {cell: said if said in (OK, NOT_REACHED) else refusal(said, work) for cell, said in found.items()}
 
 

@@ -38,7 +38,7 @@ from ltx_core.training.step import Prepared, StepOptions, prepare, training_step
 from zoo.folders import FRAMES, SIDE, pipeline_class
 
 FPS, CAPTION = 8.0, "a red ball rolls to the left, low hum"
-RANK, ALPHA = 4, 8.0
+LORA = LoraOptions(rank=4, alpha=8.0, target_modules=("to_q", "to_v"))
 OK, NOT_REACHED = "ok", "–"
 FOUND_AS = {"0.9.6": "0.9.5", "0.9.8": "0.9.7"}
 """Versions that differ from another in nothing but their weights, so that no file tells them apart."""
@@ -155,7 +155,7 @@ class Trial:
 
     def train(self) -> None:
         """One step of a LoRA: every adapter of what runs gets a gradient."""
-        parameters = add_lora(self.velocity.model, LoraOptions(RANK, ALPHA), 0, self.modalities)
+        parameters = add_lora(self.velocity.model, LORA, 0, self.modalities)
         optimizer = torch.optim.AdamW(parameters, 1e-2)
         losses = []
         for _ in range(2):
@@ -170,11 +170,11 @@ class Trial:
         self.learnt = self.predicted(self.velocity)
 
     @torch.no_grad()
-    def predicted(self, velocity: Velocity) -> dict[str, Tensor]:
+    def predicted(self, velocity: Velocity, **guides: Any) -> dict[str, Tensor]:
         """Velocities of the noised clip."""
         given = self.prepared
         texts = self.contexts(given.captions)
-        return dict(velocity(given.tracks, given.inputs, given.timesteps, given.levels, texts))
+        return dict(velocity(given.tracks, given.inputs, given.timesteps, given.levels, texts, **guides))
 
     def sample(self) -> None:
         """Two steps with every kind of guidance, decoded."""
@@ -182,6 +182,8 @@ class Trial:
         predictor = Predictor(
             self.velocity, self.contexts(("clip",)), self.contexts((None,)), (self.info.stg_block,)
         )
+        for guided in self.guided():
+            assert all(not torch.equal(guided[name], plain) for name, plain in self.learnt.items())
         guide = Guidance(cfg=3.0, stg=1.0, modality=3.0, rescale=0.7)
         noise = start_noise(tracks, [0])
         tokens = sample(predictor, tracks, noise, schedule(2), dict.fromkeys(tracks, guide))
@@ -191,6 +193,13 @@ class Trial:
         if "audio" in tokens:
             waves, rate = decode_audio(self.audio, tokens["audio"], FRAMES / FPS)
             assert waves.shape == (1, 2, round(FRAMES / FPS * rate)) and rate == self.info.wave_rate
+
+    def guided(self) -> list[dict[str, Tensor]]:
+        """Velocities without a self attention, and where there are two modalities each without the other."""
+        found = [self.predicted(self.velocity, stg_blocks=(self.info.stg_block,))]
+        if "audio" in self.modalities:
+            found.append(self.predicted(self.velocity, cross_attention=False))
+        return found
 
     @property
     def numbers(self) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ A token is a letter, so that every caption has tokens of its own and none is unk
 from __future__ import annotations
 
 import string
+from pathlib import Path
 from typing import Any
 
 LETTERS = string.ascii_lowercase + string.ascii_uppercase + string.digits + " ,.;:!?'\"-()"
@@ -44,6 +45,20 @@ def t5_pieces() -> list[tuple[str, float]]:
     """Pieces of the T5 tokenizer with their scores."""
     special = ("<pad>", "</s>", "<unk>")
     return [*((name, 0.0) for name in special), *((letter, -2.0) for letter in ("▁", *LETTERS.strip()))]
+
+
+def as_pieces(folder: Path) -> None:
+    """Turn T5's tokenizer in a folder into the form that the published folders have: `spiece.model` alone."""
+    from transformers.utils import sentencepiece_model_pb2_new as messages
+
+    kinds = {"<unk>": 2, "<pad>": 3, "</s>": 3}
+    message = messages.ModelProto()
+    for text, score in t5_pieces():
+        message.pieces.add(piece=text, score=score, type=kinds.get(text, 1))
+    message.trainer_spec.unk_id = 2
+    message.normalizer_spec.name = "nmt_nfkc"
+    (folder / "spiece.model").write_bytes(message.SerializeToString())
+    (folder / "tokenizer.json").unlink()
 
 
 def gemma3(words: int) -> Any:
