@@ -108,31 +108,51 @@ def stage(
 
 
 @app.command()
-def plan(config: ConfigPath, overrides: Overrides = None) -> None:
+def plan(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    gpu_memory: Annotated[
+        str | None, typer.Option(help="plan for a GPU with so much memory, such as 24GiB")
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="measure the model's speed here first: about a minute")
+    ] = False,
+) -> None:
     """What would run, what is cached, how long it takes, how much memory and disk; computes nothing.
 
-    Example: ltx plan configs/t2v_lora.yaml dataset.source=/data/films
+    Example: ltx plan configs/t2v_lora.yaml --gpu-memory 24GiB dataset.source=/data/films
     """
     from flows._estimate import show_estimate
     from ltx_core.run import Pipeline
+    from ltx_core.stages.device import memory_of
 
     pipeline = Pipeline(_load(config, overrides))
-    plans = pipeline.plans()
+    if calibrate:
+        pipeline.calibrate()
+    device = pipeline.device(None if gpu_memory is None else memory_of(gpu_memory))
+    plans = pipeline.plans(device)
     show_plans(plans)
-    show_estimate(pipeline.estimate(plans))
+    show_estimate(pipeline.estimate(plans, device))
 
 
 @app.command()
 def check(config: ConfigPath, overrides: Overrides = None) -> None:
-    """Preflight: the config, the data, the model, the disk; computes nothing.
+    """Preflight: the config, the data, the model, the disk, memory; computes nothing.
 
     Example: ltx check my_run.yaml
     """
+    from flows._estimate import fit_line
     from ltx_core.config.preflight import preflight
+    from ltx_core.run import Pipeline
 
-    checks = preflight(_load(config, overrides))
-    show_table("", ("what", "", "found"), [(c.name, "ok" if c.ok else "WRONG", c.detail) for c in checks])
-    if not all(check.ok for check in checks):
+    found = _load(config, overrides)
+    checks = preflight(found)
+    rows = [(check.name, "ok" if check.ok else "WRONG", check.detail) for check in checks]
+    passed = all(check.ok for check in checks)
+    if passed:  # what memory is needed follows from a model that can be read and buckets that fit it
+        rows.append(("memory", *fit_line(Pipeline(found).fit())))
+    show_table("", ("what", "", "found"), rows)
+    if not passed:
         raise typer.Exit(1)
 
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ltx_core.config.load import load
 from ltx_core.config.preflight import refuse
 from ltx_core.config.roles import strategy_of
 from ltx_core.config.root import Config
 from ltx_core.config.wishes import Wish
 from ltx_core.errors import ConfigError, LtxError
-from ltx_core.models.info import ModelInfo
 from ltx_core.stages.base import Item, NotReadyError, Stage, StagePlan
 from ltx_core.stages.context import Context
-from ltx_core.stages.estimate import Estimate, estimate, with_seconds
+from ltx_core.stages.device import Device, find_device
+from ltx_core.stages.estimate import Estimate, Fit, estimate, fit, with_seconds
+from ltx_core.stages.estimate_time import speed_key
 from ltx_core.stages.registry import REQUIRES, STAGES
 from ltx_core.stages.timing import add_timing, begin_timings
 from ltx_core.store.disk import DISK_ERRORS, explain, locked
@@ -94,18 +94,48 @@ class Pipeline:
             chunks=self._chunks(items, rows),
         )
 
-    def plans(self) -> list[StagePlan]:
-        """The plans of all needed stages, with the expected seconds of what is missing."""
-        return with_seconds(self.context, [self.plan(stage) for stage in self.stages()])
+    def plans(self, device: Device | None = None) -> list[StagePlan]:
+        """The plans of all needed stages, with the expected seconds of what is missing.
 
-    def estimate(self, plans: Sequence[StagePlan]) -> Estimate:
-        """Time, device memory and disk of what `plans` miss.
+        Args:
+            device: whose calibration counts where no training was measured; None: only what was measured.
+        """
+        return with_seconds(self.context, [self.plan(stage) for stage in self.stages()], device)
+
+    def device(self, gpu_memory: int | None = None) -> Device:
+        """Where the config runs, or a GPU with so many bytes that it is planned for."""
+        return find_device(self.config, gpu_memory)
+
+    def estimate(self, plans: Sequence[StagePlan], device: Device | None = None) -> Estimate:
+        """Time, memory and disk of what `plans` miss, on `device` or where the config runs.
 
         Raises:
             ModelError: when the model is missing or damaged.
             ConfigError: when a bucket does not fit the model.
         """
-        return estimate(self.context, plans)
+        return estimate(self.context, plans, device or self.device())
+
+    def fit(self, device: Device | None = None) -> Fit:
+        """Whether every stage fits into the memory of `device`, and what to change.
+
+        Raises:
+            ModelError, ConfigError: as `estimate`.
+        """
+        return fit(self.context, device or self.device())
+
+    def calibrate(self) -> None:
+        """Measure the model's speed where the config runs, and remember it in the workspace.
+
+        Raises:
+            LtxError: when the configured device is not there.
+            StoreError: when the workspace cannot be written.
+        """
+        from ltx_core.stages.calibrate import calibrate
+        from ltx_core.stages.calibration import remember
+
+        device = self.device()
+        found = calibrate(self.context, device.name)
+        remember(self.config.workspace, speed_key(self.context, device), found)
 
     def compute(self, stage: str, chunk: Sequence[str]) -> dict[str, Any]:
         """Compute and commit the missing rows of a chunk; another run on the same store is waited for.
@@ -257,27 +287,3 @@ def sample(
     folder = folder_of(config, row)
     product, target = product_of(config, folder), folder / "samples"
     yield from make_grid(context, product, target, wish, trained_here=True, progress=progress)
-
-
-def export(
-    source: Path,
-    wanted: Callable[[Path, ModelInfo | None], Any],
-    model: Path | None = None,
-    overrides: Sequence[str] = (),
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Path, list[str]]:
-    """Write a trained product, or a model, in the form that other programs read; see `stages.export`.
-
-    Args:
-        source: a config, a run's or published folder, a file, a model.
-        wanted: gives the `Export` of the product and the model that it was trained on.
-        model: that model, where neither the config nor the folder says it.
-        overrides: `key=value` for a config.
-        progress: called with the MiB that are done and all of them.
-    """
-    from ltx_core.stages.export import export as write
-    from ltx_core.stages.export import resolve
-
-    configured = source.suffix in (".yaml", ".yml")
-    context = Pipeline(load(source, overrides)).context if configured else None
-    return write(wanted(*resolve(source, context, model)), progress)

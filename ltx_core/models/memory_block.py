@@ -166,7 +166,8 @@ class _Ledger:
             # A context that no block changes is one tensor for all of them.
             self._linear(keys, others, width, shared=text and not s.prompt)
         self._qk_norm(tokens, inner)
-        self._qk_norm(others, inner)
+        if not text or self._learns(keys[:1]):  # nothing goes back to a text that no layer learns from
+            self._qk_norm(others, inner)
         if not text and self.shape.split_rope:
             self.total += (tokens + others) * inner * FLOAT32 // 2
         self.total += 2 * (tokens + others) * inner * n.product + tokens * heads * FLOAT32

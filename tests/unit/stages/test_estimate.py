@@ -19,7 +19,8 @@ from ltx_core.models.headers import (
 from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.models.options import LoraOptions
 from ltx_core.run import Pipeline
-from ltx_core.stages.estimate import TRAINED_BYTES, missing_rows
+from ltx_core.stages.device import Device, memory_of
+from ltx_core.stages.estimate_time import missing_rows
 from ltx_core.stages.folder import begin
 from ltx_core.stages.timing import RATES, REMEMBERED_ROWS, add_timing, seconds_per_row
 from ltx_core.training.log import RunLog
@@ -106,14 +107,59 @@ def test_before_anything_is_computed_nothing_is_invented(pipeline):
     scaled = "dataset.references={reference_downscale_factor: 2, reference_temporal_scale_factor: 2}"
     (tokens,) = pipeline(scaled, config="v2v_ic_lora.yaml").estimate([]).tokens
     assert tokens.attached == 2 * 2 * 2
-    memory = dict(estimate.memory)
+    needs = {need.stage: need for need in estimate.fit.needs}
     connectors = parameter_count(INFO, "connectors", ["video_connector"])
     weights = 4 * (transformer_parameter_count(INFO, ["video"]) + connectors)
-    decoder = 4 * parameter_count(INFO, "vae")
-    assert memory["train"] == weights + decoder + TRAINED_BYTES * estimate.trained_parameters
-    assert "audio_latents" not in memory
+    assert needs["train"].weights == weights + 4 * estimate.trained_parameters
+    # Moments and gradients of what learns; activations come on top.
+    assert needs["train"].state == 12 * estimate.trained_parameters
+    assert needs["train"].activations > 0 and needs["train"].peak == sum(
+        (needs["train"].weights, needs["train"].state, needs["train"].activations)
+    )
+    assert "audio_latents" not in needs
     halved = pipeline("acceleration.mixed_precision_mode=bf16", config="v2v_ic_lora.yaml")
-    assert dict(halved.estimate(halved.plans()).memory)["latents"] * 2 == memory["latents"]
+    half = {need.stage: need for need in halved.fit().needs}
+    assert half["latents"].weights * 2 == needs["latents"].weights == 4 * parameter_count(INFO, "vae")
+    assert estimate.fit.fits and not estimate.fit.advice.steps
+
+
+def test_more_recomputation_smaller_batches_and_fewer_tokens_take_less(pipeline):
+    def peak(*overrides):
+        return next(need.peak for need in pipeline(*overrides).fit().needs if need.stage == "train")
+
+    recompute = "optimization.enable_gradient_checkpointing=true"
+    every = [peak(recompute, f"optimization.checkpoint_every={n}") for n in (1, 2, 3)]
+    assert every == sorted(every) and every[-1] < peak()
+    assert peak("optimization.batch_size=4") < peak() < peak("dataset.buckets=[128x64x9]")
+    assert peak("acceleration.quantization=int8") < peak()
+    assert peak("lora.rank=4") < peak() < peak("model.training_mode=full")
+
+
+def test_a_gpu_swaps_and_a_stated_size_decides_what_fits(pipeline):
+    overrides = ("acceleration.blocks_to_swap=3", "optimization.enable_gradient_checkpointing=true")
+    gpu = Device("a GPU", True, 1 << 40, 1 << 40)
+    kept, swapped = pipeline(overrides[1]).fit(gpu), pipeline(*overrides).fit(gpu)
+    weights = [next(n.weights for n in fit.needs if n.stage == "train") for fit in (kept, swapped)]
+    assert weights[1] < weights[0]
+    found = pipeline()
+    assert found.fit(found.device(memory_of("24GiB"))).fits
+    tight = found.fit(found.device(memory_of("660 MiB")))  # most of it is kept for the driver
+    assert tight.device.usable < tight.needs[0].peak or not tight.fits
+    assert tight.advice.steps or tight.advice.short
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("24GiB", 24 << 30), ("80 GB", 80 * 10**9), ("1.5tib", 3 << 39), ("1024", 1024), ("12 gib ", 12 << 30)],
+)
+def test_sizes_of_memory_are_read(text, size):
+    assert memory_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "24 GX", "-3GiB", "GiB"])
+def test_what_is_no_size_of_memory_is_refused(text):
+    with pytest.raises(ConfigError, match="no size of memory"):
+        memory_of(text)
 
 
 def test_disk_is_what_is_then_written_and_time_is_what_was_measured(pipeline):
@@ -158,6 +204,28 @@ def test_a_training_takes_its_steps_times_the_seconds_per_step_of_an_earlier_run
     begin(run, found.config, {"base_model_fingerprint": INFO.fingerprint("transformer", "connectors")})
     assert seconds(found) == pytest.approx(25)
     assert seconds(pipeline("optimization.steps=100", "optimization.batch_size=16")) == pytest.approx(50)
+
+
+def test_a_calibration_gives_the_time_of_a_training_that_was_never_run(pipeline):
+    found = pipeline("optimization.steps=100", "acceleration.threads=1")
+    device = found.device()
+
+    def seconds(one):
+        return next(plan.seconds for plan in one.plans(device) if plan.stage == "train")
+
+    assert seconds(found) is None
+    found.calibrate()
+    first = seconds(found)
+    assert first > 0
+    longer = pipeline("optimization.steps=200", "acceleration.threads=1")
+    assert seconds(longer) == pytest.approx(2 * first)
+    again = pipeline(
+        "optimization.steps=100", "acceleration.threads=1", "optimization.enable_gradient_checkpointing=true"
+    )
+    assert first < seconds(again) < 2 * first
+    assert found.fit(device).measured and not found.fit(found.device(memory_of("24GiB"))).measured
+    other = pipeline("acceleration.mixed_precision_mode=bf16", "acceleration.threads=1")
+    assert seconds(other) is None  # measured in float32
 
 
 def test_a_bucket_that_does_not_fit_is_refused(pipeline):

@@ -1,0 +1,288 @@
+"""Device and host memory of each stage of a plan at its peak, for settings as they are or as they could be.
+
+Design choices
+- On a GPU one heavy model is resident at a time (`stages/models.py`),
+  so the stages' peaks are compared, not added.
+- A peak is that of the largest bucket: of a bucket's longest caption, of its pixels, of a batch's tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+
+from ltx_core.config.root import Config
+from ltx_core.models.headers import weight_shapes
+from ltx_core.models.memory import (
+    Activations,
+    Learning,
+    activations,
+    block_adapters,
+    inference,
+    recomputed_blocks,
+    training_peak,
+)
+from ltx_core.models.memory_block import Arithmetic, Load
+from ltx_core.models.memory_codecs import sound_bytes, text_bytes
+from ltx_core.models.memory_weights import (
+    WeightBytes,
+    largest_bytes,
+    plain_bytes,
+    text_encoder_bytes,
+    transformer_bytes,
+)
+from ltx_core.models.names import runs_with
+from ltx_core.models.quantise_methods import Method
+from ltx_core.models.shape import TransformerShape, transformer_shape
+from ltx_core.models.swap_plan import swapped_blocks
+from ltx_core.models.targets import linear_names, match_targets
+from ltx_core.models.tiling import Cut, TilingMode, decode_cut, encode_cut
+from ltx_core.models.tiling_memory import decode_peak_bytes, encode_peak_bytes
+from ltx_core.stages.context import Context
+from ltx_core.stages.estimate_tokens import Tokens, largest, planned_buckets, tokens_of
+from ltx_core.stages.folder import is_full
+from ltx_core.stages.modalities import needed_modalities
+
+WIDTHS = {"no": 4, "bf16": 2, "fp16": 2}
+"""Bytes of a number by `mixed_precision_mode`."""
+HOST_BASE = 1 << 30
+"""Bytes of a process with torch and its libraries loaded; 0.9 GiB were measured without a GPU."""
+HOST_CACHE = 512 << 20
+"""Bytes of decoded frames or of rows that a process keeps (`models.FRAME_CACHE_BYTES`)."""
+PIXEL = 12
+"""Bytes of a pixel on the device: three colours, float32."""
+SAMPLE_TOKENS = 16384
+"""Tokens of samples that are generated together (`generate.BATCH_TOKENS`)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What of a config changes memory and speed and not what is learnt, but for quantisation's rounding.
+
+    Attributes:
+        batch: samples of a forward pass.
+        passes: forward passes of an optimizer step.
+        every: which blocks recompute their activations; 0 none, n every n-th.
+        method: quantisation of the frozen base.
+        swap: blocks whose weights wait on the host.
+        text_method: quantisation of the text encoder.
+        tiling: when the video autoencoder works in pieces.
+    """
+
+    batch: int
+    passes: int
+    every: int
+    method: Method | None
+    swap: int
+    text_method: Method | None
+    tiling: TilingMode = "auto"
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """Those of a config."""
+        options, place = config.optimization, config.acceleration
+        return cls(
+            batch=options.batch_size,
+            passes=options.gradient_accumulation_steps,
+            every=options.checkpointing,
+            method=None if is_full(config) else place.base_method,
+            swap=place.blocks_to_swap,
+            text_method=place.text_method,
+            tiling=place.vae_tiling,
+        )
+
+
+@dataclass(frozen=True)
+class Need:
+    """The peak of a stage on the device.
+
+    Attributes:
+        stage: its name.
+        weights: bytes of frozen and learning weights that are resident.
+        state: bytes of moments and gradients; of a training alone.
+        activations: bytes of everything else at that moment.
+    """
+
+    stage: str
+    weights: int
+    state: int
+    activations: int
+
+    @property
+    def peak(self) -> int:
+        """All of it."""
+        return self.weights + self.state + self.activations
+
+
+class Memory:
+    """What the memory of a config depends on, read once from headers and configs."""
+
+    def __init__(self, context: Context, gpu: bool) -> None:
+        self.context, self.config, self.info, self.gpu = context, context.config, context.info, gpu
+        self.full = is_full(self.config)
+        self.width = WIDTHS[self.config.acceleration.precision]
+        self.streams = list(self.config.training_strategy.streams)
+        self.needed = needed_modalities(self.config)
+        self._weights: dict[Method | None, WeightBytes] = {}
+
+    @cached_property
+    def tokens(self) -> tuple[Tokens, ...]:
+        """Of every bucket."""
+        return tuple(tokens_of(self.context, bucket) for bucket in planned_buckets(self.context))
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the transformer's weights that are loaded."""
+        found = weight_shapes(self.info, "transformer").items()
+        return {name: shape for name, shape in found if runs_with(name, self.needed)}
+
+    @cached_property
+    def shape(self) -> TransformerShape:
+        """The transformer, with the streams that train."""
+        return transformer_shape(self.info.config("transformer"), self.streams)
+
+    @cached_property
+    def adapted(self) -> dict[str, int]:
+        """Ranks of the layers that get an adapter, by whole name; none in a full training."""
+        if self.full:
+            return {}
+        lora = self.config.lora
+        names = match_targets(linear_names(self.shapes), lora.target_modules, self.streams)
+        return dict.fromkeys(names, lora.rank)
+
+    @cached_property
+    def trained(self) -> int:
+        """Numbers that learn."""
+        if self.full:
+            learning = {name: s for name, s in self.shapes.items() if runs_with(name, self.streams)}
+            return plain_bytes(learning, 1)
+        return sum(rank * sum(self.shapes[f"{name}.weight"]) for name, rank in self.adapted.items())
+
+    @cached_property
+    def numbers(self) -> Arithmetic:
+        """Bytes of numbers in a training's passes."""
+        precision = self.config.acceleration.precision
+        adapters = block_adapters(self.adapted)
+        return Arithmetic.of(precision, gpu=self.gpu, trained=self.full, adapters=adapters)
+
+    @cached_property
+    def learning(self) -> Learning:
+        """What learns, and what comes with it."""
+        return Learning(self.trained, half=self.width < 4, gpu=self.gpu)
+
+    def weights(self, settings: Settings) -> WeightBytes:
+        """Bytes of the transformer's frozen weights; of a full training none but those of other streams."""
+        if settings.method not in self._weights:
+            shapes: Mapping[str, tuple[int, ...]] = self.shapes
+            if self.full:
+                shapes = {name: s for name, s in shapes.items() if not runs_with(name, self.streams)}
+            width = 4 if self.full else self.width
+            self._weights[settings.method] = transformer_bytes(shapes, width, settings.method)
+        return self._weights[settings.method]
+
+    def load(self, settings: Settings) -> Load:
+        """Tokens of one forward pass of the largest bucket."""
+        return largest(self.tokens).load(settings.batch, self.info.context_tokens)
+
+    def kept(self, settings: Settings) -> Activations:
+        """Activations of one forward pass."""
+        swapped = swapped_blocks(self.shape.blocks, settings.swap)
+        recomputed = recomputed_blocks(self.shape.blocks, settings.every, swapped)
+        return activations(self.shape, self.load(settings), self.numbers, recomputed)
+
+    @cached_property
+    def connectors(self) -> int:
+        """Bytes of the connectors beside a transformer: without their projections."""
+        wanted = tuple(f"{modality}_connector" for modality in self.needed)
+        shapes = weight_shapes(self.info, "connectors")
+        return plain_bytes(shapes, self.width, lambda name: name.startswith(wanted))
+
+    def training(self, settings: Settings) -> Need:
+        """A training step, after the first."""
+        frozen = self.weights(settings).resident(settings.swap) + self.connectors
+        peak = training_peak(frozen, self.learning, self.kept(settings))
+        own = frozen + self.trained * 4
+        state = min(peak - own, self.learning.end - self.trained * 4)
+        return Need("train", own, state, peak - own - state)
+
+    def samples(self, settings: Settings) -> Need:
+        """Samples and held-out loss beside a training: passes without gradients, then decoding alone."""
+        weights = self.weights(settings).resident(settings.swap) + self.connectors + self.trained * 4
+        state = 0 if self.config.acceleration.offload_optimizer_during_validation else self.trained * 8
+        load = self.load(replace(settings, batch=1))
+        shape = transformer_shape(self.info.config("transformer"), self.needed)
+        count = max(1, min(8, SAMPLE_TOKENS // max(1, load.video + load.audio)))
+        held = largest(self.tokens).load(count, self.info.context_tokens)
+        return Need("samples", weights, state, inference(shape, held, self.numbers))
+
+    def decoding(self, settings: Settings) -> Need | None:
+        """Decoding samples; the transformer waits on the host. None in a run without samples of video."""
+        if "video" not in self.needed or "vae" not in self.info.parts:
+            return None
+        width, height, frames = self.config.validation.video_dims
+        return self._vae("decode", (frames, height, width), settings.tiling)
+
+    def latents(self, settings: Settings) -> Need | None:
+        """Encoding the pixels of the largest bucket; None in a mode without video."""
+        if self.config.training_strategy.video is None or self.config.imported:
+            return None
+        sizes = [(bucket.frames, bucket.height, bucket.width) for bucket in planned_buckets(self.context)]
+        return self._vae("latents", max(sizes, key=prod), settings.tiling)
+
+    def _vae(self, stage: str, size: tuple[int, int, int], tiling: TilingMode) -> Need:
+        config, precision = self.info.config("vae"), self.config.acceleration.precision
+        choose, peak = (
+            (encode_cut, encode_peak_bytes) if stage == "latents" else (decode_cut, decode_peak_bytes)
+        )
+        cut = choose(config, size, precision, tiling) or Cut("time", 0)
+        work = peak(config, *size, precision, cut.piece, cut.axis) + PIXEL * prod(size)
+        return Need(stage, plain_bytes(weight_shapes(self.info, "vae"), self.width), 0, work)
+
+    def text(self, settings: Settings) -> Need | None:
+        """Captions as long as the model reads; None where no caption is encoded here."""
+        if "text_encoder" not in self.info.parts:
+            return None
+        shapes = weight_shapes(self.info, "text_encoder")
+        weights = text_encoder_bytes(shapes, self.width, settings.text_method)
+        connectors = weight_shapes(self.info, "connectors")
+        weights += plain_bytes(connectors, self.width, lambda name: "text_proj_in" in name)
+        projected = ""
+        if connectors:
+            each = self.info.config("connectors").get("per_modality_projections")
+            projected = "tokens" if each else "layers"
+        config = self.info.config("text_encoder")
+        return Need("text", weights, 0, text_bytes(config, self.info.text_tokens, self.width, projected))
+
+    def sounds(self) -> Need | None:
+        """Encoding the longest sound, in float32; None in a mode without audio."""
+        if self.config.training_strategy.audio is None or self.config.imported:
+            return None
+        weights = sum(plain_bytes(weight_shapes(self.info, name), 4) for name in ("audio_vae", "vocoder"))
+        fps = self.config.dataset.fps
+        seconds = max(bucket.seconds(fps) for bucket in planned_buckets(self.context))
+        return Need("audio_latents", weights, 0, sound_bytes(self.info.config("audio_vae"), seconds))
+
+    def needs(self, settings: Settings) -> tuple[Need, ...]:
+        """Of every stage that takes a device, in the order of a run."""
+        found = (
+            self.text(settings),
+            self.latents(settings),
+            self.sounds(),
+            self.training(settings),
+            self.samples(settings),
+            self.decoding(settings),
+        )
+        return tuple(need for need in found if need is not None)
+
+    def host(self, settings: Settings) -> int:
+        """Bytes of the machine's memory that a process takes at the most."""
+        needs = self.needs(settings)
+        if not self.gpu:
+            return HOST_BASE + HOST_CACHE + max(need.peak for need in needs)
+        frozen = self.weights(settings)
+        # The transformer waits here while samples are decoded; with swapped blocks it is read into here.
+        waiting = frozen.all + self.trained * 4
+        reading = largest_bytes(self.shapes, 4)
+        return HOST_BASE + HOST_CACHE + max(waiting, frozen.host(settings.swap)) + reading
