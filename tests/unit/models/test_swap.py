@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -146,6 +147,24 @@ def test_two_passes_before_one_backward_are_two_passes():
         sum(velocity.square().mean() for velocity in passes).backward()
         found[count] = {name: p.grad for name, p in trainable(model).items()}
     assert same({"loss": torch.ones(()), **found[0]}, {"loss": torch.ones(()), **found[3]})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_on_a_gpu_weights_wait_in_pinned_memory_and_the_step_is_the_same(family):
+    model = learning(family).to("cuda")
+    given = {name: None if s is None else on_gpu(s) for name, s in streams(family).items()}
+    plain = step(family, model, given, checkpointing=1)
+    swap = swap_blocks(model, BLOCKS, "cuda")
+    assert all(slot.get().is_pinned() for own in swap.slots.values() for slot in own)
+    assert {p.device.type for name, p in model.named_parameters() if ".lora_" in name} == {"cuda"}
+    for _ in range(3):  # also into memory that earlier passes have used
+        assert same(plain, step(family, model, given))
+
+
+def on_gpu(stream):
+    found = {name: getattr(stream, name) for name in stream.__dataclass_fields__}
+    return replace(stream, **{n: v.to("cuda") for n, v in found.items() if isinstance(v, torch.Tensor)})
 
 
 @pytest.mark.parametrize("when", ["forward", "backward"])
