@@ -37,6 +37,13 @@ def refusals(config: Config) -> list[str]:
         )
     if config.lora.dropout == 1 and config.model.training_mode == "lora":
         found.append("lora.dropout is 1, which drops all that the LoRA could learn from; use less, as 0.1")
+    whole = config.model.training_mode == "full"
+    if wrong := [form for form in config.checkpoints.formats if (form == "file") is not whole]:
+        can = "file" if whole else "diffusers, merged, merged-file"
+        found.append(
+            f"checkpoints.formats {', '.join(wrong)}: `training_mode: {config.model.training_mode}` has the "
+            f"further forms {can}"
+        )
     if config.validation.inference_steps < 2:
         found.append("validation.inference_steps is 1, but a sample takes at least 2 steps; use 2 or more")
     return found

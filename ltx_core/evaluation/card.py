@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ltx_core.errors import LtxError
@@ -30,6 +30,10 @@ WEIGHTS_NAME = "lora.safetensors"
 OWN_NAMES = (CARD_NAME, LINEAGE_NAME, WEIGHTS_NAME)
 
 
+Content = bytes | Path | Callable[[Path], None]
+"""What a file of the published folder is: its bytes, a file to copy, or what writes a file or a folder."""
+
+
 class PublishError(LtxError):
     """The folder cannot be published."""
 
@@ -39,7 +43,7 @@ def publish(
     weights: Path,
     metadata: Mapping[str, object],
     report: ReportData,
-    files: Mapping[str, bytes | Path] | None = None,
+    files: Mapping[str, Content] | None = None,
 ) -> Path:
     """Write the product's folder: weights, `README.md`, `lineage.json` and further files.
 
@@ -60,7 +64,7 @@ def publish(
         StoreError: when it cannot be written (a full disk, a read-only folder).
     """
     _check(folder, weights, files or {})
-    contents: dict[str, bytes | Path] = {
+    contents: dict[str, Content] = {
         **(files or {}),
         **_product(weights),
         CARD_NAME: card_text(report, metadata).encode("utf-8"),
@@ -81,7 +85,7 @@ def publish(
     return folder
 
 
-def _check(folder: Path, weights: Path, files: Mapping[str, bytes | Path]) -> None:
+def _check(folder: Path, weights: Path, files: Mapping[str, Content]) -> None:
     if not any(path.is_file() for path in _product(weights).values()):
         raise PublishError(f"no weights at {weights}; finish a training run before you publish it")
     for name, content in files.items():
@@ -143,18 +147,24 @@ def _beside(folder: Path, suffix: str) -> Path:
     return folder.parent / f".{folder.name}.{suffix}"
 
 
-def _write_all(folder: Path, contents: Mapping[str, bytes | Path]) -> None:
+def _write_all(folder: Path, contents: Mapping[str, Content]) -> None:
     folders = {folder}
     for name, content in contents.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         folders.add(target.parent)
-        if isinstance(content, Path):
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        elif isinstance(content, Path):
             shutil.copyfile(content, target)
         else:
-            target.write_bytes(content)
-        with target.open("rb") as handle:
-            os.fsync(handle.fileno())
+            content(target)
+        inside = [target, *target.rglob("*")] if target.is_dir() else [target]
+        folders |= {path for path in inside if path.is_dir()}
+        for path in inside:
+            if path.is_file():
+                with path.open("rb") as handle:
+                    os.fsync(handle.fileno())
     for each in sorted(folders, reverse=True):
         sync_folder(each)
 

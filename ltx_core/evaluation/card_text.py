@@ -26,6 +26,11 @@ PIPELINE_TAGS |= dict.fromkeys(
     ("a2a_ic", "audio_extend", "audio_suffix", "audio_inpainting"), "audio-to-audio"
 )
 """The nearest of the tags that model hubs know; text-to-video for all other modes."""
+LIBRARY = {
+    "ltx2": ("LTX2Pipeline", "LTX2VideoTransformer3DModel", "video, audio = pipe"),
+    "ltxv": ("LTXPipeline", "LTXVideoTransformer3DModel", "(video,) = pipe"),
+}
+"""Pipeline and transformer of diffusers by family, and how a sample is asked for."""
 OWN_SAMPLER = (
     "This was trained with conditioned tokens. Generate with this project's own sampler "
     "(`ltx sample CONFIG`), which attaches and holds them as in training; the pipelines below load the "
@@ -89,7 +94,8 @@ def _use(report: ReportData, metadata: Mapping[str, object]) -> str:
         lines.append(f"Put the trigger into the prompt: {markdown_text(trigger)}")
     if report.mode not in PLAIN_MODES:
         lines.append(SOUND_ALONE if report.mode == "t2a" else OWN_SAMPLER)
-    lines += ["With diffusers:", _code(_loading(base, prompt, _is_full(metadata)))]
+    names = LIBRARY["ltxv" if str(metadata.get("base_model_family")).startswith("ltxv") else "ltx2"]
+    lines += ["With diffusers:", _code(_loading(base, prompt, _is_full(metadata), *names))]
     if not _is_full(metadata):
         lines.append(
             "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with "
@@ -103,20 +109,20 @@ def _is_full(metadata: Mapping[str, object]) -> bool:
     return metadata.get("training_mode") == "full"
 
 
-def _loading(base: str, prompt: str, whole: bool) -> str:
-    pipeline = f"pipe = LTX2Pipeline.from_pretrained({base!r}, torch_dtype=torch.bfloat16)\n"
-    names, before = "LTX2Pipeline", ""
+def _loading(base: str, prompt: str, whole: bool, pipeline: str, transformer: str, made: str) -> str:
+    opening = f"pipe = {pipeline}.from_pretrained({base!r}, torch_dtype=torch.bfloat16)\n"
+    names, before = pipeline, ""
     after = 'pipe.load_lora_weights("path/to/this/folder", weight_name="lora.safetensors")\n'
     if whole:
-        names, after = "LTX2Pipeline, LTX2VideoTransformer3DModel", ""
+        names, after = f"{pipeline}, {transformer}", ""
         before = (
-            "transformer = LTX2VideoTransformer3DModel.from_pretrained(\n"
+            f"transformer = {transformer}.from_pretrained(\n"
             '    "path/to/this/folder", subfolder="transformer", torch_dtype=torch.bfloat16\n)\n'
         )
-        pipeline = pipeline.replace(", torch_dtype", ", transformer=transformer, torch_dtype")
+        opening = opening.replace(", torch_dtype", ", transformer=transformer, torch_dtype")
     return (
-        f"import torch\nfrom diffusers import {names}\n\n{before}{pipeline}{after}"
-        f"video, audio = pipe(prompt={prompt!r}, return_dict=False)"
+        f"import torch\nfrom diffusers import {names}\n\n{before}{opening}{after}"
+        f"{made}(prompt={prompt!r}, return_dict=False)"
     )
 
 

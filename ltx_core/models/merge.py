@@ -8,11 +8,14 @@ Design choices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from ltx_core.models.component import Component, Stored
@@ -31,14 +34,14 @@ class Derived(Stored):
     """A weight that is computed from what is stored.
 
     Attributes:
-        make: gives the tensor.
+        make: gives the tensor, of the stored one's shape, from the opened file.
     """
 
-    make: Callable[[], Tensor] = field(default=Tensor, compare=False)
+    make: Callable[[Any], Tensor] = field(default=Tensor, compare=False)
 
-    def read(self) -> Tensor:
-        """The tensor, of the stored one's shape and type."""
-        return self.make().to(DTYPES[self.dtype])
+    def take(self, handle: Any) -> Tensor:
+        """The tensor, in the stored one's type."""
+        return self.make(handle).to(DTYPES[self.dtype])
 
     def read_bytes(self) -> bytes:
         """The tensor's bytes."""
@@ -71,20 +74,26 @@ def merge(base: Component, lora: LoraFile, strength: float = 1.0) -> Component:
                 f"{name} in {base.place} is {stored.dtype}: a LoRA cannot be added to quantised weights; "
                 "give the model in bfloat16"
             )
-        weights[name + WEIGHT] = _derived(stored, partial(_sum, stored, a, b, strength))
+        weights[name + WEIGHT] = Derived(*_fields(stored), partial(_sum, stored, a, b, strength))
     parts = [base.identify(), strength, {name: _digests(pair) for name, pair in lora.weights.items()}]
     return replace(base, list_weights=lambda: weights, identify=lambda: digest(parts))
 
 
 def watched(component: Component, tell: Callable[[int], None]) -> Component:
-    """The same component; `tell` gets the bytes of each weight when it is read."""
+    """The same component, to be written once; `tell` gets the bytes of each weight when it is read.
 
-    def read(stored: Stored) -> Tensor:
+    Files stay open from the first weight on: the header of a large one takes longer to read than a weight.
+    """
+    handles: dict[Path, Any] = {}
+
+    def take(stored: Stored, _: Any = None) -> Tensor:
         tell(stored.end - stored.begin)
-        return stored.read()
+        if stored.file not in handles:
+            handles[stored.file] = safe_open(stored.file, "pt")
+        return stored.take(handles[stored.file])
 
-    weights: Mapping[str, Stored] = {
-        name: _derived(stored, partial(read, stored)) for name, stored in component.weights.items()
+    weights = {
+        name: _Once(*_fields(stored), partial(take, stored)) for name, stored in component.weights.items()
     }
     return replace(component, list_weights=lambda: weights)
 
@@ -94,12 +103,19 @@ def stored_bytes(component: Component) -> int:
     return sum(stored.end - stored.begin for stored in component.weights.values())
 
 
-def _derived(stored: Stored, make: Callable[[], Tensor]) -> Derived:
-    return Derived(stored.file, stored.key, stored.shape, stored.dtype, stored.begin, stored.end, make)
+class _Once(Derived):
+    """A weight whose file is open already."""
+
+    def read(self) -> Tensor:
+        return self.take(None)
 
 
-def _sum(stored: Stored, a: Tensor, b: Tensor, strength: float) -> Tensor:
-    return torch.addmm(stored.read().float(), b, a, alpha=strength)
+def _fields(stored: Stored) -> tuple[Path, str, tuple[int, ...], str, int, int]:
+    return stored.file, stored.key, stored.shape, stored.dtype, stored.begin, stored.end
+
+
+def _sum(stored: Stored, a: Tensor, b: Tensor, strength: float, handle: Any) -> Tensor:
+    return torch.addmm(stored.take(handle).float(), b, a, alpha=strength)
 
 
 def _digests(pair: tuple[Tensor, Tensor]) -> list[str]:

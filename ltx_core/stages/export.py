@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ltx_core.errors import ConfigError
@@ -28,6 +29,7 @@ from ltx_core.models.export_model import write_model
 from ltx_core.models.export_place import check_new, check_room, placed
 from ltx_core.models.folder import folder_component
 from ltx_core.models.info import ModelInfo
+from ltx_core.models.layouts import read_layout
 from ltx_core.models.lora_file import LoraFile, read_lora
 from ltx_core.models.lora_fit import check_lora, check_transformer
 from ltx_core.models.merge import merge, stored_bytes
@@ -41,6 +43,13 @@ LORA_FORMS, MERGED_FORMS, WHOLE_FORMS = (
     ("folder", "file"),
 )
 FORMS = (*LORA_FORMS, *MERGED_FORMS, *WHOLE_FORMS)
+PUBLISHED = {
+    "diffusers": DIFFUSERS_FILE,
+    "merged": "merged",
+    "merged-file": "merged.safetensors",
+    "file": "model.safetensors",
+}
+"""Names of further forms in a published folder; the first form is the product itself."""
 Tell = Callable[[int, int], None]
 MIB = 1 << 20
 
@@ -68,6 +77,29 @@ class Export:
     only_transformer: bool = False
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A model to be written.
+
+    Attributes:
+        parts: its components.
+        metadata: strings for the transformer's header.
+        notes: what is to be told.
+        new: names of the components that are not as their files are.
+    """
+
+    parts: Mapping[str, Component]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    new: frozenset[str] = frozenset()
+
+    def written(self, form: str) -> dict[str, Component]:
+        """The components whose bytes are written, and not taken over as files."""
+        if form.endswith("file"):
+            return {name: self.parts[name] for name in parts_in_file(self.parts)}
+        return {name: p for name, p in self.parts.items() if name in self.new or not p.place.is_dir()}
+
+
 def export(job: Export, tell: Tell = lambda done, total: None) -> tuple[Path, list[str]]:
     """Write an export; nothing that is there is overwritten.
 
@@ -87,26 +119,38 @@ def export(job: Export, tell: Tell = lambda done, total: None) -> tuple[Path, li
     if job.form in LORA_FORMS:
         file, notes = _lora(job)
         with placed(out) as path:
-            write_form(job.form, path, file)
+            _write_lora(job.form, path, file)
         return out, [*notes, *_unread(job, file)]
-    parts, metadata, notes = _model(job)
-    base = job.base
-    version = base.version if base is not None else ""
-    new = {"transformer"} if job.form in MERGED_FORMS else set[str]()
-    written = _written(job.form, parts, new)
-    total = sum(stored_bytes(part) for part in written.values())
+    whole = _whole_model(job)
+    total = sum(stored_bytes(part) for part in whole.written(job.form).values())
     check_room(out, total)
-    count = _counter(tell, total)
     with placed(out) as path:
-        if job.form.endswith("file"):
-            write_file(path, parts, version, metadata, count)
-        else:
-            write_model(path, parts, new, metadata, count)
-    return out, notes
+        _write_whole(job.form, path, whole, _counter(tell, total))
+    return out, whole.notes
 
 
-def write_form(form: str, path: Path, file: LoraFile) -> None:
-    """Write a LoRA in one of `LORA_FORMS`."""
+def writers(forms: Sequence[str], product: Path, base: ModelInfo) -> dict[str, Callable[[Path], None]]:
+    """What writes a product in further forms, by the name of each in a published folder.
+
+    Of whole models it is the transformer that is written: the rest is the base's.
+    """
+    return {
+        PUBLISHED[form]: partial(
+            _write, Export(product, form, Path(PUBLISHED[form]), base, only_transformer=True)
+        )
+        for form in forms
+    }
+
+
+def _write(job: Export, path: Path) -> None:
+    _check_form(job)
+    if job.form in LORA_FORMS:
+        _write_lora(job.form, path, _lora(job)[0])
+    else:
+        _write_whole(job.form, path, _whole_model(job), lambda _: None)
+
+
+def _write_lora(form: str, path: Path, file: LoraFile) -> None:
     (write_comfyui if form == "comfyui" else write_diffusers)(path, file)
 
 
@@ -164,31 +208,40 @@ def _unread(job: Export, file: LoraFile) -> list[str]:
     ]
 
 
-def _model(job: Export) -> tuple[dict[str, Component], dict[str, str], list[str]]:
+def _whole_model(job: Export) -> Whole:
     """The components to be written, strings for the header, and what is to be told."""
-    if job.form in MERGED_FORMS:
-        assert job.base is not None
+    if job.form in MERGED_FORMS and job.base is not None:
         file, notes = _lora(job)
         parts = dict(job.base.parts)
         parts["transformer"] = merge(parts["transformer"], file, job.strength)
-        metadata = _merged_metadata(job, file)
+        found = Whole(parts, _merged_metadata(job, file), notes, frozenset(("transformer",)))
     else:
-        parts, metadata, notes = _whole(job)
-    if job.only_transformer:
-        parts = {"transformer": parts["transformer"]}
-    return parts, metadata, notes
+        found = _product_of_full(job)
+    if job.base is not None and job.base.family == "ltxv":
+        found = replace(found, metadata={**found.metadata, "model_version": job.base.version})
+    if not job.only_transformer:
+        return found
+    near = ("transformer", "connectors") if job.form.endswith("file") else ("transformer",)
+    return replace(found, parts={name: part for name, part in found.parts.items() if name in near})
 
 
-def _whole(job: Export) -> tuple[dict[str, Component], dict[str, str], list[str]]:
-    if job.product.name == PRODUCTS["full"] and job.product.is_dir():
-        own = folder_component("transformer", job.product)
-        files = sorted({stored.file for stored in own.weights.values()})
-        metadata = {key: text for key, text in file_metadata(files[0]).items() if key != "format"}
-        if job.base is None:
-            return dict(ModelInfo.read(job.product.parent).parts), metadata, []
-        notes = check_transformer(job.product, job.base)
-        return {**job.base.parts, "transformer": own}, metadata, notes
-    return dict(ModelInfo.read(job.product).parts), {}, []
+def _product_of_full(job: Export) -> Whole:
+    if job.product.name != PRODUCTS["full"] or not job.product.is_dir():
+        return Whole(read_layout(job.product))
+    own = folder_component("transformer", job.product)
+    file = min(stored.file for stored in own.weights.values())
+    metadata = {key: text for key, text in file_metadata(file).items() if key != "format"}
+    if job.base is None:
+        return Whole(read_layout(job.product.parent), metadata)
+    notes = check_transformer(job.product, job.base)
+    return Whole({**job.base.parts, "transformer": own}, metadata, notes)
+
+
+def _write_whole(form: str, path: Path, whole: Whole, count: Callable[[int], None]) -> None:
+    if form.endswith("file"):
+        write_file(path, whole.parts, whole.metadata, count)
+    else:
+        write_model(path, whole.parts, whole.new, whole.metadata, count)
 
 
 def _merged_metadata(job: Export, file: LoraFile) -> dict[str, str]:
@@ -196,13 +249,6 @@ def _merged_metadata(job: Export, file: LoraFile) -> dict[str, str]:
     kept = ("base_model", "base_model_family", "base_model_fingerprint", "trigger", "mode", "software")
     found = {key: file.metadata[key] for key in kept if key in file.metadata}
     return {**found, "merged_lora": job.product.name, "merged_strength": f"{job.strength:g}"}
-
-
-def _written(form: str, parts: Mapping[str, Component], new: set[str]) -> dict[str, Component]:
-    """The components whose bytes are written, and not taken over as files."""
-    if form.endswith("file"):
-        return {name: parts[name] for name in parts_in_file(parts)}
-    return {name: part for name, part in parts.items() if name in new or not part.place.is_dir()}
 
 
 def _counter(tell: Tell, total: int) -> Callable[[int], None]:

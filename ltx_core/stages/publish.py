@@ -22,8 +22,9 @@ class Publish(Stage):
     single: ClassVar[bool] = True
 
     def section(self, context: Context) -> dict[str, Any]:
-        """The name of the folder."""
-        return {"name": context.config.name}
+        """The name of the folder, and further forms of the weights."""
+        forms = list(context.config.checkpoints.formats)
+        return {"name": context.config.name, **({"formats": forms} if forms else {})}
 
     def items(self, context: Context) -> list[Item]:
         """One."""
@@ -52,8 +53,9 @@ class Publish(Stage):
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Write the folder whole or not at all."""
-        from ltx_core.evaluation.card import publish
+        from ltx_core.evaluation.card import Content, publish
         from ltx_core.models.safetensors_file import file_metadata
+        from ltx_core.stages.export import writers
         from ltx_core.stages.report import read_measured, report_data
 
         for item in items:
@@ -64,7 +66,8 @@ class Publish(Stage):
             data = report_data(context, run, read_measured(run))
             data = replace(data, lineage={**data.lineage, "published": item.key})
             relative = Path("published") / context.config.name
-            files: dict[str, bytes | Path] = {REPORT: run / REPORT, "config.yaml": run / "config.yaml"}
+            files: dict[str, Content] = {REPORT: run / REPORT, "config.yaml": run / "config.yaml"}
+            files |= writers(context.config.checkpoints.formats, product, context.info)
             for path in sorted((run / "samples" / "after").glob("*")):
                 files[f"samples/{path.name}"] = path
             publish(context.config.workspace / relative, product, metadata, data, files)

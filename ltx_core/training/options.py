@@ -16,6 +16,7 @@ from ltx_core.models.quantise_methods import METHODS, Method, Quantization, Text
 from ltx_core.models.tiling import TilingMode
 
 SchedulerType = Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial", "step"]
+Format = Literal["diffusers", "merged", "merged-file", "file"]
 Precision = Literal["no", "bf16", "fp16"]
 
 SCHEDULER_PARAMS: Mapping[str, frozenset[str]] = {
@@ -105,6 +106,8 @@ class CheckpointOptions:
         no_resume: begin at step 0 although there is a checkpoint.
         save_training_state: "full" goes on exactly; "minimal" keeps weights and step but not the optimizer's
             moments; "off" keeps nothing to go on from.
+        formats: further forms of the weights in the published folder: of a LoRA "diffusers" (with adapter
+            metadata), "merged" and "merged-file" (the base's transformer with it); of full training "file".
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -114,6 +117,7 @@ class CheckpointOptions:
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     no_resume: bool = False
     save_training_state: Literal["full", "minimal", "off"] = "full"
+    formats: tuple[Format, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,28 @@ from dataclasses import replace
 
 import pytest
 import torch
-from lora_cases import ATTENTION, OUTSIDE, run, tiny_transformer, trained_lora
+from lora_cases import ATTENTION, OUTSIDE, pipeline_with, run, tiny_transformer, trained_lora
 from safetensors import safe_open
+from safetensors.torch import load_file
+from zoo import ltxv_original
 from zoo.folders import build_model
 
 from ltx_core.errors import ConfigError, StoreError
+from ltx_core.evaluation.card import publish
+from ltx_core.evaluation.report import ReportData
 from ltx_core.models.errors import ModelError
 from ltx_core.models.export_model import write_model
 from ltx_core.models.families import family_of
 from ltx_core.models.full import save_full
 from ltx_core.models.info import ModelInfo
+from ltx_core.models.layouts import read_layout
 from ltx_core.models.loading import quiet
 from ltx_core.models.lora import load_lora
+from ltx_core.models.lora_file import read_lora
 from ltx_core.models.lora_strength import set_strength
-from ltx_core.models.original import read_original
-from ltx_core.stages.export import Export, export
+from ltx_core.models.merge import merge
+from ltx_core.models.safetensors_file import file_metadata
+from ltx_core.stages.export import Export, export, writers
 from ltx_core.stages.export_source import base_beside, product_in
 
 LIBRARY_READS_FILE = {("ltx2", "2.0"), ("ltxv", "0.9.5")}
@@ -70,7 +77,7 @@ def read_back(path, info):
             return cls.from_single_file(
                 path, config=str(info.path), subfolder="transformer", local_files_only=True
             ).eval()
-    return load(info, read_original([path])["transformer"])
+    return load(info, read_layout(path)["transformer"])
 
 
 def whole(folder, info):
@@ -118,6 +125,8 @@ def test_a_bfloat16_base_stays_bfloat16_and_is_rounded_once(tmp_path):
         Export(tmp_path / "lora.safetensors", "merged", tmp_path / "out", info, only_transformer=True)
     )
     assert [path.name for path in out.iterdir()] == ["transformer"]
+    unwritten = merge(info.part("transformer"), read_lora(tmp_path / "lora.safetensors"))
+    close(run(load(info, unwritten)), run(whole(out / "transformer", info).float()))
     merged = ModelInfo.read(out).part("transformer")
     assert {stored.dtype for stored in merged.weights.values()} == {"BF16"}
     exact = load(info)
@@ -160,11 +169,37 @@ def test_whole_weights_as_a_folder_and_as_one_file(model, tmp_path):
     assert header["training_mode"] == "full" and "transformer" in json.loads(header["config"])
     if info.family == "ltx2":
         assert {name.split(".")[0] for name in names} >= {"model", "vae", "audio_vae", "vocoder"}
-        parts = read_original([out])
+        parts = read_layout(out)
         for name in ("vae", "audio_vae", "vocoder", "connectors"):
             assert parts[name].weights.keys() == info.part(name).weights.keys()
         write_model(tmp_path / "again", parts, ())
         close(run(whole(tmp_path / "again" / "transformer", info)), wanted)
+
+
+@pytest.mark.parametrize("version", ["0.9.0", "0.9.1", "0.9.5", "0.9.8"])
+def test_the_library_reads_transformer_and_vae_of_an_ltx_video_file(version, tmp_path):
+    """From 0.9.5 on it tells the VAE by its real width: there the names are those of the published files."""
+    from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+
+    info = ModelInfo.read(build_model(tmp_path / "base", "ltxv", version))
+    out, _ = export(Export(info.path, "file", tmp_path / "one.safetensors", info))
+    classes = {"transformer": LTXVideoTransformer3DModel, "vae": AutoencoderKLLTXVideo}
+    for name in classes if version < "0.9.5" else ["transformer"]:
+        options = {"config": str(info.path), "subfolder": name, "local_files_only": True}
+        with quiet():
+            model = classes[name].from_single_file(out, **options, torch_dtype=torch.bfloat16)
+        state = model.state_dict()
+        assert state.keys() == info.part(name).weights.keys()
+        assert all(torch.equal(state[key], stored.read()) for key, stored in info.part(name).weights.items())
+    ltxv_original.write_single_file(info.path, version, tmp_path / "published.safetensors")
+    published, ours = load_file(tmp_path / "published.safetensors"), load_file(out)
+    assert ours.keys() <= published.keys()
+    assert all("per_channel_statistics" in name for name in published.keys() - ours.keys())
+    assert all(torch.equal(tensor, published[name]) for name, tensor in ours.items())
+    read = ModelInfo.read(out)
+    assert {name: part.weights.keys() for name, part in read.parts.items() if name in classes} == {
+        name: info.part(name).weights.keys() for name in classes
+    }
 
 
 def test_nothing_is_overwritten_and_no_half_of_an_export_stays(model, tmp_path, monkeypatch):
@@ -203,6 +238,27 @@ def test_a_form_that_cannot_be_is_refused_with_those_that_can(tmp_path):
         product_in(tmp_path / "nothing")
     assert base_beside(tmp_path, lora) is None
     assert [path.name for path in tmp_path.iterdir()] == ["lora.safetensors"]
+
+
+def test_further_forms_lie_in_the_published_folder(model, tmp_path):
+    info, lora, _ = model
+    forms = writers(("diffusers", "merged", "merged-file"), lora, info)
+    files = {"report.html": b"<!DOCTYPE html>", **forms}
+    metadata = file_metadata(lora)
+    folder = publish(tmp_path / "published", lora, metadata, ReportData("demo", "t2v"), files)
+    trained, base = load(info), run(load(info))
+    load_lora(trained, folder / "lora.safetensors")
+    wanted = run(trained)
+    assert (wanted - base).abs().max() > 0.01
+    with quiet():
+        pipeline = pipeline_with(load(info))
+        pipeline.load_lora_weights(folder)
+    close(run(pipeline.transformer), wanted)
+    close(run(whole(folder / "merged" / "transformer", info)), wanted)
+    close(run(load(info, read_layout(folder / "merged.safetensors")["transformer"])), wanted)
+    card = (folder / "README.md").read_text()
+    assert ("LTXPipeline.from_pretrained" in card) == (info.family == "ltxv")
+    assert ("LTX2Pipeline.from_pretrained" in card) == (info.family == "ltx2")
 
 
 def test_the_command_finds_product_and_base_of_a_runs_folder(model, tmp_path):
