@@ -12,8 +12,8 @@ from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.component import Component
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.loading import load_component, load_tokenizer
-from ltx_core.models.ltxv_text import Padding, T5Codec, load_t5
+from ltx_core.models.loading import load_component
+from ltx_core.models.ltxv_text import Padding, T5Codec, load_t5, load_t5_tokenizer
 from ltx_core.models.quantise import Quantiser
 
 Device = torch.device | str
@@ -67,7 +67,7 @@ def load_text(
     # T5 v1.1 XXL reaches values that float16 cannot hold.
     safe = torch.bfloat16 if dtype == torch.float16 else dtype
     encoder = load_t5(info.part("text_encoder"), device, safe, quantiser)
-    return T5Codec(load_tokenizer(info.part("tokenizer")), encoder, info.text_tokens)
+    return T5Codec(load_t5_tokenizer(info.part("tokenizer")), encoder, info.text_tokens)
 
 
 def load_connectors(

@@ -5,6 +5,8 @@ Design choices
   padding is masked (`tests/unit/models/test_ltxv_text.py`).
 - Nothing lies between the features and the transformer: a context is the features and, up to the model's
   length, rows of zeros. The transformer takes such a row for padding (`ltxv_forward.py`).
+- Published folders hold T5's tokenizer as SentencePiece's own file. transformers reads that with a further
+  package, though the file needs none: its pieces are given to the same tokenizer here.
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ from torch import Tensor, nn
 
 from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import GET_ONE, ModelError
-from ltx_core.models.loading import load_component
+from ltx_core.models.loading import first_line, load_component, load_tokenizer, quiet
 from ltx_core.models.quantise import Quantiser
 from ltx_core.models.text import TextFeatures
 
 EMBEDDING = "embed_tokens.weight"
 """T5's table of tokens as its encoder calls it; files hold it as `shared.weight`, some under both names."""
+WHOLE_TOKENIZER, PIECES = "tokenizer.json", "spiece.model"
+"""Files of a tokenizer: what transformers writes today, and SentencePiece's."""
+EXTRA_IDS = 100
+"""Marks behind the pieces of a T5 tokenizer whose config states no number."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,37 @@ def load_t5(
 
     named = replace(component, list_weights=lambda: encoder_weights(component.weights))
     return load_component(named, build, device, dtype, quantiser=quantiser)
+
+
+def load_t5_tokenizer(component: Component) -> Any:
+    """T5's tokenizer, of either kind of file.
+
+    Raises:
+        ModelError: when it is damaged.
+    """
+    with component.folder() as folder:
+        file = folder / PIECES
+        if (folder / WHOLE_TOKENIZER).is_file() or not file.is_file():
+            return load_tokenizer(component)
+        data = file.read_bytes()
+    from google.protobuf.message import DecodeError
+    from transformers import T5Tokenizer
+    from transformers.convert_slow_tokenizer import import_protobuf
+
+    proto = import_protobuf().ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except DecodeError as error:
+        raise ModelError(f"{component.place}/{PIECES} is damaged ({first_line(error)}). {GET_ONE}") from error
+    extra = int(component.config.get("extra_ids", EXTRA_IDS))
+    vocabulary = [(piece.piece, piece.score) for piece in proto.pieces]
+    vocabulary += [(f"<extra_id_{number}>", 0.0) for number in reversed(range(extra))]
+    with quiet():
+        return T5Tokenizer(
+            vocab=vocabulary,
+            extra_ids=extra,
+            _spm_precompiled_charsmap=proto.normalizer_spec.precompiled_charsmap or None,
+        )
 
 
 def encoder_weights(weights: Mapping[str, Stored]) -> dict[str, Stored]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from zoo import folders
+from transformers.convert_slow_tokenizer import import_protobuf
+from zoo import folders, words
 
 from ltx_core.diffusion.levels import schedule
 from ltx_core.diffusion.track import Track
 from ltx_core.geometry.grid import VideoGrid, VideoScale
 from ltx_core.models.families import family_of
+from ltx_core.models.folder import folder_component
 from ltx_core.models.info import ModelError, ModelInfo
+from ltx_core.models.ltxv_text import load_t5_tokenizer
 from ltx_core.models.names import BOTH
 from ltx_core.models.velocity import Velocity
 from ltx_core.sampling.guidance import Guidance
@@ -20,6 +25,8 @@ from ltx_core.sampling.sampler import sample
 
 KINDS = ("0.9.0", "0.9.1", "0.9.5", "0.9.7")
 """Versions that differ in more than their weights."""
+SMALL = KINDS[:3]
+"""Those of 2B: what is larger differs in depth alone."""
 SIZE = {"width": 64, "height": 64, "num_frames": 9}
 CAPTIONS = ("a dog runs", "two cats, on a mat!", "")
 
@@ -47,8 +54,9 @@ def pipeline(folder, version):
 def test_a_folder_says_its_version_and_what_depends_on_it(model, version):
     info = ModelInfo.read(model(version))
     later = version in ("0.9.5", "0.9.7")
-    # The zoo's 13B models have two blocks as its 2B ones: 48 of them tell them apart.
-    assert (info.family, info.version) == ("ltxv", "0.9.5" if later else version)
+    assert (info.family, info.version) == ("ltxv", version)
+    share = (28, 48) if version == "0.9.7" else (19, 28)
+    assert info.stg_block == info.blocks * share[0] // share[1]
     assert info.video_scale == VideoScale(8, 32, 32, causal=later)
     assert info.video_channels == 16 and info.audio_scale is None and info.mel is None
     assert info.text_tokens == info.context_tokens == (256 if later else 128)
@@ -57,7 +65,7 @@ def test_a_folder_says_its_version_and_what_depends_on_it(model, version):
     assert info.schedule.terminal == (None if later else 0.1)
 
 
-@pytest.mark.parametrize("version", KINDS)
+@pytest.mark.parametrize("version", SMALL)
 def test_captions_without_padding_are_those_of_the_later_pipeline_on_their_tokens(model, version):
     from transformers import T5EncoderModel
 
@@ -89,7 +97,27 @@ def test_a_long_caption_keeps_its_end_mark_and_says_what_it_lost(model):
         connectors.context([{"video": torch.ones(129, 32)}], "video")
 
 
-@pytest.mark.parametrize("version", KINDS)
+@pytest.mark.parametrize("extra", [0, 100])
+def test_a_tokenizer_of_sentencepieces_own_file_gives_the_same_tokens(tmp_path, extra):
+    from transformers import T5Tokenizer
+
+    pieces = import_protobuf().ModelProto()
+    for piece, score in words.t5_pieces():
+        pieces.pieces.add(piece=piece, score=score)
+    (tmp_path / "spiece.model").write_bytes(pieces.SerializeToString())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"extra_ids": extra}))
+    found = load_t5_tokenizer(folder_component("tokenizer", tmp_path))
+    marks = [(f"<extra_id_{number}>", 0.0) for number in reversed(range(extra))]
+    wanted = T5Tokenizer(vocab=[*words.t5_pieces(), *marks], extra_ids=extra)
+    for caption in (*CAPTIONS, "a <extra_id_0> b"):
+        assert found(caption)["input_ids"] == wanted(caption)["input_ids"]
+    assert found("")["input_ids"] == [found.eos_token_id] == [1]
+    (tmp_path / "spiece.model").write_bytes(b"\x0a\xff")
+    with pytest.raises(ModelError, match=r"spiece\.model is damaged"):
+        load_t5_tokenizer(folder_component("tokenizer", tmp_path))
+
+
+@pytest.mark.parametrize("version", SMALL)
 def test_pixels_to_latents_and_back_as_the_pipelines_do(model, version, monkeypatch):
     from diffusers import LTXConditionPipeline, LTXPipeline
 
@@ -126,7 +154,7 @@ def test_pixels_to_latents_and_back_as_the_pipelines_do(model, version, monkeypa
     torch.testing.assert_close(both[:1], decoded, rtol=0, atol=1e-5)  # of its batch a sample takes nothing
 
 
-@pytest.mark.parametrize("version", KINDS)
+@pytest.mark.parametrize("version", SMALL)
 def test_a_sample_is_that_of_the_versions_pipeline(model, version):
     info = ModelInfo.read(model(version))
     family, pipe = family_of(info), pipeline(model(version), version)
@@ -140,7 +168,7 @@ def test_a_sample_is_that_of_the_versions_pipeline(model, version):
     tracks = {"video": Track.of(torch.zeros_like(tokens), grid.positions()[None])}
     velocity = Velocity(family.load_transformer(info), forward=family.forward)
     predictor = Predictor(velocity, {"video": contexts["a dog runs"]}, {"video": contexts[""]})
-    levels = schedule(5, info.schedule, tokens.shape[1])
+    levels = schedule(3, info.schedule, tokens.shape[1])
     ours = sample(predictor, tracks, {"video": tokens}, levels, {"video": Guidance(cfg=3.0)})["video"]
     given = {"latents": tokens} if version in ("0.9.0", "0.9.1") else {}
     theirs = pipe(
@@ -148,7 +176,7 @@ def test_a_sample_is_that_of_the_versions_pipeline(model, version):
         **text_of(contexts[""], "negative_"),
         **SIZE,
         **given,
-        num_inference_steps=5,
+        num_inference_steps=3,
         guidance_scale=3.0,
         frame_rate=25,
         generator=torch.Generator().manual_seed(5),
