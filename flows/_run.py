@@ -65,6 +65,7 @@ def open_run(config: str, overrides: Sequence[str] | None) -> Work:
     with warnings.catch_warnings(record=True) as older:
         warnings.simplefilter("always", LegacyConfigWarning)
         work = open_work(Job.of(Path(config), overrides or ()), LogDisplay(log))
+    work.pipeline.config.model.fetch(log.info)
     for warning in [*(found.message for found in older), *work.pipeline.refuse()]:
         log.warning("%s", warning)
     work.pipeline.begin()

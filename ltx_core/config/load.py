@@ -23,6 +23,7 @@ from ltx_core.config.migrate import deprecation, migrate
 from ltx_core.config.root import Config
 from ltx_core.config.sources import repository
 from ltx_core.errors import ConfigError, LegacyConfigWarning
+from ltx_core.models.hub import is_downloaded
 
 PATH_FIELDS = (
     ("workspace",),
@@ -175,7 +176,9 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
         for parent in parents:
             node = node.get(parent) if isinstance(node, dict) else None
         if isinstance(node, dict) and isinstance(node.get(last), str | os.PathLike):
-            node[last] = str(_resolve(str(node[last]), base_dir))
+            here = _resolve(str(node[last]), base_dir)
+            of_hub = last == "model_path" and not here.exists() and is_downloaded(str(node[last]))
+            node[last] = str(node[last]) if of_hub else str(here)
     for condition in _file_conditions(raw):
         for name in FILE_FIELDS & condition.keys():
             if isinstance(condition[name], str):

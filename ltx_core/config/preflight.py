@@ -22,6 +22,7 @@ from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.geometry.units import audio_steps
 from ltx_core.models.info import ModelInfo
+from ltx_core.models.pairs import check_pairs
 from ltx_core.models.swap_plan import swapped_blocks
 
 MINIMUM_FREE = 1 << 30
@@ -106,6 +107,7 @@ def _neighbour(path: Path) -> str:
 def _model(config: Config) -> str:
     info = config.model.read()
     info.require("transformer", "vae", *info.context_components, *_encoder(config, info))
+    check_pairs(info)
     if config.validation.video_decoder == "diffusion" and "diffusion_decoder" not in info.components:
         raise LtxError(
             f"validation.video_decoder: diffusion, but the model in {info.path} has no diffusion_decoder; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ltx_core.config.reference_options import checked_extra, checked_kind
 from ltx_core.config.samples import SampleSection
-from ltx_core.config.sources import downloaded, is_place_of
+from ltx_core.config.sources import downloaded, is_place_of, named
 from ltx_core.curation.buckets import Bucket
 from ltx_core.curation.options import (
     AudioMaskOptions,
@@ -20,6 +21,7 @@ from ltx_core.curation.options import (
     SceneOptions,
 )
 from ltx_core.diffusion.options import LevelMode, LevelParams
+from ltx_core.models.hub import fetch, is_hub_id
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.places import HELD, apart
 
@@ -36,19 +38,37 @@ class ModelSection(Section):
     """The base model and what of it is trained."""
 
     model_path: Path = Path("data/model")
+    """A folder, a file, or a repository's name in the hub (`models.layouts`)."""
     model_source: str | None = None
     """A version of LTX-Video or a hub's repository, for which `model_path` is not stated."""
     text_encoder_path: Path | None = None
-    """Folder of the text encoder and its tokenizer, where the model's own shall not be used."""
+    """Folder of the text encoder and its tokenizer, or the packed file of both, where the model's own shall
+    not be used."""
     video_vae_path: Path | None = None
-    """Folder of the video VAE, likewise."""
+    """Folder or file of the video VAE, likewise."""
     audio_vae_path: Path | None = None
-    """Folder of the audio VAE, likewise; a vocoder beside it is taken too."""
+    """Folder or file of the audio VAE, likewise; a vocoder beside or in it is taken too."""
     training_mode: Literal["lora", "full"] = "lora"
     """`full`: every weight of the transformer's modalities that the mode has learns; `lora` is not read."""
     load_checkpoint: Path | None = None
     """Weights to train on from, of the same `training_mode`: a file, or the folder of a run or a checkpoint
     that holds `lora.safetensors` or `transformer/`."""
+
+    def fetch(self, tell: Callable[[str], None]) -> None:
+        """Download what the config names by its repository and is not on this machine.
+
+        Args:
+            tell: is told before a download begins.
+
+        Raises:
+            ModelError: when it cannot be got, with what to do.
+        """
+        source, place = self.model_source, self.model_path
+        names = [str(place)] if is_hub_id(place) else []
+        if source is not None and not place.exists() and is_place_of(place, source):
+            names = named(source)
+        for name in names:
+            fetch(name, tell)
 
     def read(self) -> ModelInfo:
         """Facts of the model, its components where they lie.

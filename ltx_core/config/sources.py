@@ -36,6 +36,11 @@ def is_place_of(path: Path, source: str) -> bool:
     return path.parts[-len(own) :] == own
 
 
+def named(source: str) -> list[str]:
+    """What the hub calls the model of a source, and its text encoder where that has another name."""
+    return [repository(source), *(text for text in [TEXT_ENCODERS.get(source)] if text is not None)]
+
+
 def downloaded(source: str) -> tuple[Path, Path | None]:
     """The copies of a named model on this machine: its folder or file, and its text encoder's folder.
 

@@ -56,6 +56,17 @@ def is_hub_id(path: Path | str) -> bool:
     return HubName.of(str(path)) is not None and not Path(path).exists()
 
 
+def is_downloaded(path: Path | str) -> bool:
+    """Whether a path is the name of a repository that is whole on this machine."""
+    if not is_hub_id(path):
+        return False
+    try:
+        local_copy(str(path))
+    except ModelError:
+        return False
+    return True
+
+
 def local_copy(text: str) -> Path:
     """The folder or file that is on this machine.
 
@@ -176,8 +187,9 @@ def _missing(found: Path) -> str:
 
 def _absent(name: HubName, what: str) -> ModelError:
     return ModelError(
-        f"{name.repository} {what}, and there is no folder of this name; get it with {_command(name)}, or "
-        "set model.model_path to a folder or file that is here"
+        f"{name.repository} {what}, and there is no folder of this name; get it with {_command(name)}, "
+        "name it as model.model_source for `ltx run` to get it, or set model.model_path to a folder or file "
+        "that is here"
     )
 
 

@@ -16,7 +16,7 @@ from ltx_core.models.facts import Facts, ltx2_facts
 from ltx_core.models.folder import COMPONENTS, listing, read_config
 from ltx_core.models.layouts import read_layout
 from ltx_core.models.ltxv_facts import ltxv_facts
-from ltx_core.models.places import Apart
+from ltx_core.models.places import FOUND_IN_FILES, Apart
 from ltx_core.store.keys import digest
 
 __all__ = ["GET_ONE", "ModelError", "ModelInfo", "read_config"]
@@ -120,8 +120,11 @@ class ModelInfo:
             ModelError: when the model has none of this name.
         """
         if component not in self.parts:
+            option = next((name for name, held in FOUND_IN_FILES.items() if component in held), None)
+            advice = f"Name it as model.{option}. " if option and not self.path.is_dir() else ""
             raise ModelError(
-                f"the model in {self.path} has no {component}/; found {', '.join(self.parts)}. {GET_ONE}"
+                f"the model in {self.path} has no {component}/; found {', '.join(self.parts)}. {advice}"
+                f"{GET_ONE}"
             )
         return self.parts[component]
 

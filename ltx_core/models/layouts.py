@@ -92,8 +92,8 @@ def pack_files(folder: Path, named: Sequence[str] = ()) -> list[Path]:
     """
     if not folder.is_dir():
         raise ModelError(
-            f"there is no model in {folder}: it does not exist, and is not the name of a repository "
-            f"(owner/name). {GET_ONE}"
+            f"there is no model in {folder}: it does not exist. {GET_ONE} A repository that shall be got "
+            "is named as model.model_source"
         )
     holders = _holders(folder)
     if TRANSFORMER not in holders:
