@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from ltx_core.models.errors import ModelError
 from ltx_core.models.partial import Convert
-from ltx_core.models.quantise_formats import FORMATS, Parts
+from ltx_core.models.quantise_formats import FORMATS, Parts, empty_parts
 from ltx_core.models.quantise_methods import Method, skipped
 
 
@@ -48,6 +48,8 @@ class QuantisedLinear(nn.Linear):
     def encode(self, weight: Tensor) -> Parts:
         """What the layer stores of a weight `[out, in]`, whose type it takes on."""
         self.dtype = weight.dtype
+        if weight.is_meta:
+            return empty_parts(self.method, *weight.shape)
         return FORMATS[self.method].encode(weight)
 
     @property

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -118,6 +119,22 @@ FORMATS: Mapping[Method, Format] = {
     "nf4": Format(_encode_nf4, _decode_nf4),
 }
 """By method."""
+
+
+def empty_parts(method: Method, rows: int, columns: int) -> Parts:
+    """The parts of a weight `[rows, columns]` that has no memory yet, on the meta device."""
+    return {
+        name: torch.empty(shape, dtype=dtype, device="meta")
+        for name, shape, dtype in _layout(method, rows, columns)
+    }
+
+
+@cache
+def _layout(method: Method, rows: int, columns: int) -> tuple[tuple[str, torch.Size, torch.dtype], ...]:
+    """Found out once for each size: arithmetic on the meta device takes milliseconds, and models are deep."""
+    parts = FORMATS[method].encode(torch.empty(rows, columns, device="meta"))
+    return tuple((name, part.shape, part.dtype) for name, part in parts.items())
+
 
 _TINY = 1e-30
 """Scale of numbers that are all 0."""

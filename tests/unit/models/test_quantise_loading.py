@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from zoo import ltxv_parts, words
 
+from ltx_core.models.folder import folder_component
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.ltx2 import load_text, load_transformer
+from ltx_core.models.ltxv import load_transformer as load_ltxv
+from ltx_core.models.ltxv_text import load_t5
 from ltx_core.models.quantise import QuantisedLinear, Quantiser, quantise
 from ltx_core.models.quantise_formats import FORMATS, Format
 from ltx_core.models.quantise_methods import SKIP_TEXT, SKIP_TRANSFORMER
@@ -18,8 +22,9 @@ INFO = ModelInfo.read(Path(__file__).parents[3] / "data" / "model")
 METHODS = ("int8", "fp8", "int4", "nf4")
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "dtype"), list(zip(METHODS, [torch.float32, torch.bfloat16] * 2, strict=True))
+)
 def test_a_transformer_is_quantised_as_it_is_read(method, dtype):
     loaded = load_transformer(INFO, dtype=dtype)
     quantise(loaded, method, SKIP_TRANSFORMER)
@@ -62,3 +67,20 @@ def test_features_of_a_quantised_text_encoder_are_near_the_exact_ones(method, le
         for ours, theirs in zip(*(list(found.values()) for found in pairs), strict=True):
             assert not torch.equal(ours, theirs)
             assert torch.cosine_similarity(ours, theirs, -1).mean() > least
+
+
+def test_ltx_video_and_its_text_encoder_are_quantised_as_they_are_read(tmp_path):
+    ltxv_parts.transformer("0.9.6").save_pretrained(tmp_path / "transformer")
+    words.t5(99).save_pretrained(tmp_path / "text_encoder")
+    parts = {name: folder_component(name, tmp_path / name) for name in ("transformer", "text_encoder")}
+    exact = load_ltxv(INFO, component=parts["transformer"])
+    read = load_ltxv(INFO, component=parts["transformer"], quantiser=Quantiser("int8", SKIP_TRANSFORMER))
+    quantise(exact, "int8", SKIP_TRANSFORMER)
+    assert all(torch.equal(value, read.state_dict()[name]) for name, value in exact.state_dict().items())
+    tokens = torch.randint(0, 99, (1, 9), generator=torch.Generator().manual_seed(0))
+    features = []
+    for quantiser in (None, Quantiser("int8", SKIP_TEXT)):
+        encoder = load_t5(parts["text_encoder"], "cpu", torch.float32, quantiser)
+        assert any(isinstance(m, QuantisedLinear) for m in encoder.modules()) == (quantiser is not None)
+        features.append(encoder(input_ids=tokens).last_hidden_state)
+    assert not torch.equal(*features) and torch.cosine_similarity(*features, -1).min() > 0.999
