@@ -56,6 +56,8 @@ CLASSES = {
 }
 """What diffusers calls a component; a text encoder is one of transformers' many."""
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
+T5_EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight")
+"""Names of T5's table of tokens; files of other programs hold the encoder's weights alone."""
 PLAIN_SAMPLER, NOISE_LEVEL = "encoder.down_blocks.1.conv.weight", "decoder.last_time_embedder."
 """Names in a VAE of LTX-Video, the oldest ones and the later ones; none of LTX-2 has them."""
 
@@ -107,6 +109,11 @@ def apart(options: Mapping[str, Path | None]) -> Apart:
 
 
 def _file(option: str, path: Path) -> Checkpoint:
+    if option == "text_encoder_path" and any(name in stored_in(path) for name in T5_EMBEDDINGS):
+        raise ModelError(
+            f"{path} holds T5's weights without its tokenizer; give a folder with text_encoder/ and tokenizer/, "
+            "as that of an LTX-Video in the diffusers layout"
+        )
     held = read_checkpoint([path])
     wanted = GROUPS[option][0]
     if not any(held.holds(start) for start in wanted):

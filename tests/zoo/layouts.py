@@ -11,8 +11,9 @@ from zoo.trial import Place
 from zoo.words import as_pieces
 
 FOLDER, SHARDS, HUB = "diffusers folder", "folder, weights in shards", "hub id"
-SINGLE_FILE, SPLIT_PACK = "single file", "split pack"
-LAYOUTS = (FOLDER, SHARDS, HUB, SINGLE_FILE, SPLIT_PACK)
+SINGLE_FILE, SPLIT_PACK = "single file, text encoder's folder", "split pack"
+PACKED, ALONE = "single file, text encoder's file", "single file alone"
+LAYOUTS = (FOLDER, SHARDS, HUB, SINGLE_FILE, PACKED, ALONE, SPLIT_PACK)
 OWNER, REVISION = "zoo", "0" * 40
 
 
@@ -30,14 +31,17 @@ def as_layout(family: str, version: str, layout: str, target: Path) -> Place:
     folder = build_model(target / "model", family, version, shard="60KB" if layout == SHARDS else None)
     if layout in (FOLDER, SHARDS):
         return Place(folder)
-    apart = {"text_encoder_path": text_alone(folder, target / "text")}
     own = ltx2_original if family == "ltx2" else ltxv_original
-    if layout == SINGLE_FILE:
+    encoder = {} if layout == ALONE else {"text_encoder_path": text_alone(folder, target / "text")}
+    if layout == PACKED:
+        encoder = {"text_encoder_path": target / "text_encoder.safetensors"}
+        own.write_text_encoder(folder, encoder["text_encoder_path"])
+    if layout != SPLIT_PACK:
         file = target / f"{family}-{version}.safetensors"
         own.write_single_file(folder, version, file)
-        return Place(file, apart)
+        return Place(file, encoder)
     own.write_split_pack(folder, version, target / "pack")
-    return Place(target / "pack", apart if family == "ltxv" else {})
+    return Place(target / "pack", encoder if family == "ltxv" else {})
 
 
 def text_alone(folder: Path, target: Path) -> Path:

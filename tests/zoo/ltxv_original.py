@@ -67,6 +67,11 @@ def write_split_pack(folder: Path, version: str, target: Path) -> None:
     _save(vae_weights(folder, version), target / "video_vae.safetensors", vae)
 
 
+def write_text_encoder(folder: Path, target: Path) -> None:
+    """T5's encoder as one file, as other programs take it: its weights and nothing else."""
+    save_file(load_file(folder / "text_encoder" / "model.safetensors"), target, {"format": "pt"})
+
+
 def model_weights(folder: Path) -> dict[str, Tensor]:
     """The transformer's weights by their published names."""
     held = load_file(folder / "transformer" / WEIGHTS)

@@ -23,7 +23,7 @@ from zoo.trial import CELLS, NOT_REACHED, OK, Trial, tried
 BEGIN = "<!-- table: begin, written by `make docs-models` -->"
 END = "<!-- table: end -->"
 NAMES = {"ltx2": "LTX-2", "ltxv": "LTX-Video"}
-LONGEST = 200
+LONGEST = 250
 """Letters of a refusal that a cell shows."""
 
 
