@@ -111,8 +111,8 @@ def apart(options: Mapping[str, Path | None]) -> Apart:
 def _file(option: str, path: Path) -> Checkpoint:
     if option == "text_encoder_path" and any(name in stored_in(path) for name in T5_EMBEDDINGS):
         raise ModelError(
-            f"{path} holds T5's weights without its tokenizer; give a folder with text_encoder/ and tokenizer/, "
-            "as that of an LTX-Video in the diffusers layout"
+            f"{path} holds T5's weights without its tokenizer; give a folder with text_encoder/ and "
+            "tokenizer/, as that of an LTX-Video in the diffusers layout"
         )
     held = read_checkpoint([path])
     wanted = GROUPS[option][0]
