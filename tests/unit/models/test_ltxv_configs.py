@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from zoo import folders, ltxv_original
 
 from ltx_core.config.load import load
 from ltx_core.config.preflight import refuse
 from ltx_core.config.sources import FIRST, MODEL_VERSIONS
+from ltx_core.encoding.precomputed import read_prepared
+from ltx_core.encoding.precomputed_shapes import Shapes
 from ltx_core.errors import ConfigError
-from ltx_core.models.info import ModelError
+from ltx_core.media.errors import MediaError
+from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.modes import MODES, Role
 
 ROOT = Path(__file__).parents[3]
@@ -112,3 +116,20 @@ def test_a_version_that_is_a_file_has_the_first_repositorys_text_encoder(hub, tm
     assert info.part("transformer").place == first / file
     assert info.part("text_encoder").place == first / "text_encoder"
     info.require("transformer", "vae", "text_encoder", "tokenizer")
+
+
+def test_data_that_the_public_trainer_prepared_is_read(tiny, tmp_path):
+    shapes = Shapes.of(ModelInfo.read(tiny))
+    draw = torch.Generator().manual_seed(0)
+    mask, text = torch.zeros(256), torch.randn(256, 32, generator=draw)
+    mask[:7] = 1
+    torch.save({"prompt_embeds": text, "prompt_attention_mask": mask}, tmp_path / "caption.pt")
+    caption = read_prepared(tmp_path / "caption.pt", "text", shapes)
+    assert caption.tensors.keys() == {"video"} and torch.equal(caption.tensors["video"], text[:7])
+    tokens = torch.randn(2 * 2 * 3, 16, generator=draw)
+    facts = {"num_frames": 2, "height": 2, "width": 3, "fps": 25.0}
+    torch.save({"latents": tokens, **facts}, tmp_path / "clip.pt")
+    clip = read_prepared(tmp_path / "clip.pt", "video", shapes)
+    assert clip.tensors["latents"].shape == (16, 2, 2, 3) and clip.columns["bucket"] == "96x64x9"
+    with pytest.raises(MediaError, match="it has no audio"):
+        read_prepared(tmp_path / "clip.pt", "audio", shapes)
