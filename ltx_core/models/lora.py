@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,16 +129,22 @@ def save_lora(
 
 
 @torch.no_grad()
-def load_lora(transformer: Any, path: Path) -> LoraFile:
+def load_lora(transformer: Any, path: Path, linear: Sequence[str] = ()) -> LoraFile:
     """Add the adapters of a file to a transformer without any, as they are; frozen.
 
     Those of a modality that the transformer was loaded without are left out: they would never run.
+
+    Args:
+        transformer: the frozen transformer.
+        path: the file.
+        linear: names of the whole model's linear layers, where the transformer lacks a modality; a file whose
+            names have underscores cannot be read without.
 
     Raises:
         ModelError: when the file cannot be read or does not fit the transformer.
     """
     modules = dict(transformer.named_modules())
-    file = read_lora(path, _linear(modules))
+    file = read_lora(path, linear or _linear(modules))
     loaded = {modality_of(name) for name, _ in transformer.named_parameters()}
     weights = {name: pair for name, pair in file.weights.items() if modality_of(name) in loaded}
     if not weights:

@@ -14,8 +14,8 @@ from fake_pipeline import ROWS, FakePipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 LTX = (sys.executable, "-m", "flows.cli")
-COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "sample", "init", "store verify", "store gc")
-COMMANDS += ("store import", "config migrate", "config show", "config schema")
+COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "sample", "export", "init")
+COMMANDS += ("store verify", "store gc", "store import", "config migrate", "config show", "config schema")
 
 FAKE_RUN = """
 import sys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ OUTSIDE = {
 
 
 def tiny_transformer(family: str, version: str, seed: int = 0) -> Any:
+    return deepcopy(_made(family, version, seed))
+
+
+@lru_cache
+def _made(family: str, version: str, seed: int) -> Any:
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = (ltx2_parts if family == "ltx2" else ltxv_parts).transformer(version)

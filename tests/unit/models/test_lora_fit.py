@@ -10,10 +10,14 @@ from lora_cases import tiny_transformer, trained_lora
 from safetensors.torch import load_file, save_file
 from zoo.folders import build_model
 
+from ltx_core.config.preflight import preflight
+from ltx_core.config.root import Config
+from ltx_core.config.wishes import Wish
 from ltx_core.models.errors import ModelError
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.lora_fit import check_continued, check_lora, check_transformer
 from ltx_core.models.options import LoraOptions
+from ltx_core.run import sample
 
 TARGETS = ("attn1.to_k", "attn2.to_q")
 NAMES = {"2.0": ("ltx2", "2.0"), "2.3": ("ltx2", "2.3"), "ltxv": ("ltxv", "0.9.5")}
@@ -132,3 +136,24 @@ def test_whole_weights_of_another_model_are_refused(infos, tmp_path):
     with pytest.raises(ModelError, match=r"torn\.safetensors is damaged .*its header describes"):
         check_transformer(tmp_path / "torn.safetensors", infos["2.0"])
     assert torch.equal(load_file(named)["proj_in.weight"], load_file(weights)["proj_in.weight"])
+
+
+def test_the_preflight_refuses_what_a_training_cannot_begin_with(loras, infos, tmp_path):
+    def found(name, lora, **options):
+        section = {"model_path": infos[name].path, "load_checkpoint": loras[lora], **options}
+        config = Config(workspace=tmp_path, model=section, lora={"rank": 4, "target_modules": TARGETS})
+        (check,) = [check for check in preflight(config) if check.name == "load_checkpoint"]
+        return check
+
+    assert found("2.3", "2.3").ok
+    refused = found("2.3", "2.0")
+    assert not refused.ok and "was made for LTX-2 2.0 (base-2.0), the model in" in refused.detail
+    whole = found("2.3", "2.3", training_mode="full")
+    assert not whole.ok and "is a LoRA; full training begins from a whole transformer" in whole.detail
+
+
+def test_a_sample_with_the_lora_of_another_model_is_refused_before_any_work(loras, infos, tmp_path):
+    config = Config(workspace=tmp_path / "work", model={"model_path": infos["2.3"].path})
+    with pytest.raises(ModelError, match=r"was made for LTX-Video 0\.9\.5 .*is LTX-2 2\.3"):
+        list(sample(config, Wish(prompts=("a fox",), lora=loras["ltxv"])))
+    assert not list(tmp_path.rglob("*.safetensors"))
