@@ -65,9 +65,9 @@ What a ratio includes beside the library's own work:
   blocks), 240 video and 93 audio tokens, one sample, LoRA of rank 16, float32. Memory: the weights and
   moments that stay on the device and all that a step allocates, by torch's own records; without a GPU the
   host plays the device, and copies are made while nothing else runs, so that their time shows in full.
-- An autoencoder in pieces: random weights as deep as LTX-2.0's and an eighth as wide, float32, pieces of one
-  latent frame or row. Memory: the peak of a child process above what it held before, and the estimate by
-  the config over that.
+- An autoencoder in pieces: random weights, half as deep as LTX-2.0's and an eighth as wide, float32, pieces
+  of one latent frame or row. Memory: the peak of a child process above what it held before, and the estimate
+  by the config over that.
 - Cached runs: whole processes, from the start of Python to its end, the fastest of several.
 """
 
