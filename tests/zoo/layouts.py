@@ -27,7 +27,7 @@ def as_layout(family: str, version: str, layout: str, target: Path) -> Place:
         target: folder that is made.
     """
     if layout == HUB:
-        return Place(in_hub(family, version, target))
+        return Place(Path(in_hub(family, version, target)))
     folder = build_model(target / "model", family, version, shard="60KB" if layout == SHARDS else None)
     if layout in (FOLDER, SHARDS):
         return Place(folder)
@@ -51,16 +51,21 @@ def text_alone(folder: Path, target: Path) -> Path:
     return target
 
 
-def in_hub(family: str, version: str, cache: Path) -> str:
+def in_hub(family: str, version: str, cache: Path, repository: str = "") -> str:
     """Put a model into a hub's cache as a download leaves it; returns its id.
 
     The tokenizer of LTX-Video has the form that the published repositories have it in.
     """
-    name = f"{family}-{version}"
-    place = cache / f"models--{OWNER}--{name}"
-    folder = build_model(place / "snapshots" / REVISION, family, version)
+    name = repository or f"{OWNER}/{family}-{version}"
+    place = cache / f"models--{name.replace('/', '--')}"
+    folder = build_model(snapshot(cache, name), family, version)
     if family == "ltxv":
         as_pieces(folder / "tokenizer")
     (place / "refs").mkdir()
     (place / "refs" / "main").write_text(REVISION)
-    return f"{OWNER}/{name}"
+    return name
+
+
+def snapshot(cache: Path, repository: str) -> Path:
+    """The folder of a repository in a hub's cache."""
+    return cache / f"models--{repository.replace('/', '--')}" / "snapshots" / REVISION

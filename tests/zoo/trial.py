@@ -53,7 +53,7 @@ class Place:
         apart: options of `places.HELD`, for parts that lie elsewhere.
     """
 
-    path: Path | str
+    path: Path
     apart: Mapping[str, Path] = field(default_factory=dict)
 
 
