@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -139,14 +140,13 @@ def load_t5_tokenizer(component: Component) -> Any:
         if (folder / WHOLE_TOKENIZER).is_file() or not file.is_file():
             return load_tokenizer(component)
         data = file.read_bytes()
-    from google.protobuf.message import DecodeError
     from transformers import T5Tokenizer
     from transformers.convert_slow_tokenizer import import_protobuf
 
     proto = import_protobuf().ModelProto()
     try:
         proto.ParseFromString(data)
-    except DecodeError as error:
+    except import_module("google.protobuf.message").DecodeError as error:
         raise ModelError(f"{component.place}/{PIECES} is damaged ({first_line(error)}). {GET_ONE}") from error
     extra = int(component.config.get("extra_ids", EXTRA_IDS))
     vocabulary = [(piece.piece, piece.score) for piece in proto.pieces]
