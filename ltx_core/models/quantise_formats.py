@@ -7,8 +7,8 @@ Design choices
 - int4: 16 even levels from the group's smallest to its largest number; both steps and offsets are kept in
   bfloat16 and the codes are chosen for what is kept, so that their rounding adds no error of its own.
 - nf4: the 16 levels of QLoRA (Dettmers et al. 2023, appendix E), quantiles of a normal distribution, scaled
-  by the group's largest absolute number; where 64 divides a row, the numbers of bitsandbytes' `nf4`. The
-  levels lie beside the codes, so that they are on the same device.
+  by the group's largest absolute number; where 64 divides a row, the numbers of bitsandbytes' `nf4`. Both
+  levels of each of the 256 bytes lie beside the codes, so that they are on the same device.
 - Codes of fp8 are kept as bytes: a cast of a module's floating-point tensors leaves them alone.
 - What is read back is rounded to the type of computing once.
 """
@@ -104,12 +104,15 @@ def _encode_nf4(weight: Tensor) -> Parts:
     levels = torch.tensor(NF4, device=weight.device)
     between = (levels[1:] + levels[:-1]) / 2
     codes = torch.bucketize(groups / scale[..., None], between, out_int32=True)
-    return {"codes": _packed(codes.to(torch.uint8)), "scale": scale, "levels": levels}
+    both = torch.stack((levels.repeat(16), levels.repeat_interleave(16)), 1)
+    return {"codes": _packed(codes.to(torch.uint8)), "scale": scale, "levels": both}
 
 
 def _decode_nf4(parts: Parts, columns: int, dtype: torch.dtype) -> Tensor:
-    values = parts["levels"][_unpacked(parts["codes"]).int()]
-    return _whole(_times(values, parts["scale"][..., None], dtype), columns)
+    codes, scale = parts["codes"], parts["scale"][..., None]
+    # int32: an index of 8 bytes for each byte would be the largest tensor of all.
+    values = parts["levels"].index_select(0, codes.flatten().int())
+    return _whole(_times(values.view(*codes.shape[:2], GROUP), scale, dtype), columns)
 
 
 FORMATS: Mapping[Method, Format] = {

@@ -71,5 +71,5 @@ def stored_bytes(method: Method, rows: int, columns: int) -> int:
     if method in ("int8", "fp8"):
         return rows * columns + 4 * rows
     groups = -(-columns // GROUP)
-    # Half a byte per number, and per group two scales of 16 bits or one of 32; the 16 levels of nf4.
-    return rows * groups * (GROUP // 2 + 4) + (64 if method == "nf4" else 0)
+    # Half a byte per number, and per group two scales of 16 bits or one of 32; nf4 has a table of 2 KiB.
+    return rows * groups * (GROUP // 2 + 4) + (2048 if method == "nf4" else 0)
