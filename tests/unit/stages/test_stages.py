@@ -96,7 +96,6 @@ def test_latents_are_those_of_the_clip_and_decode_back_to_it(prepared):
         ("acceleration.mixed_precision_mode=null", set()),
         ("acceleration.text_encoder_quantization=nf4", {"text", "dataset"}),
         ("acceleration.quantization=int4", set()),
-        ("acceleration.vae_tiling=never", set()),
         ("dataset.holdout.seed=11", {"dataset"}),
         ("dataset.captions.prompt=other", set()),
         ("engine.chunk_rows=3", set()),
@@ -107,18 +106,6 @@ def test_a_change_of_the_config_computes_only_what_depends_on_it(prepared, foota
     workspace, _, _ = prepared
     computed = prepare(pipeline(workspace, footage, override))
     assert {stage for stage, rows in computed.items() if rows} == changed
-
-
-def test_latents_that_are_made_in_pieces_are_rows_of_their_own(prepared, footage):
-    workspace, pipe, _ = prepared
-    pieces = pipeline(workspace, footage, "acceleration.vae_tiling=always")
-    computed = {stage: rows for stage, rows in prepare(pieces, "latents").items() if rows}
-    assert computed == {"latents": len(all_clips(pipe.context))}
-    found, whole = (one.context.by_clip("latents") for one in (pieces, pipe))
-    for clip, row in whole.items():
-        assert found[clip].row_key != row.row_key
-        once = pipe.context.store.read(row)["latents"].float()
-        assert (pieces.context.store.read(found[clip])["latents"].float() - once).abs().max() < 0.02
 
 
 def test_another_video_autoencoder_means_other_latents_and_nothing_else(prepared, footage, tmp_path):
