@@ -91,18 +91,17 @@ def test_every_kind_of_pass_of_one_process_is_compiled_and_equal():
             set_strength(each, strength)
 
     equal("as it is")
-    for tokens, batch in ((8, 2), (4, 1), (5, 2)):
+    for tokens, batch in ((8, 2), (4, 1)):
         equal(f"{tokens} tokens", given=cut(given, tokens, batch), checkpointing=1)
     for name in ("video", "audio"):
         equal(f"without {name}", given={**given, name: None})
     sample("perturbed", stg_blocks=(1,))
     sample("isolated", cross_attention=False)
-    for strength in (0.25, 0.5, 0.75, 0.0):
+    for strength in (0.25, 0.5, 0.0):
         strengthen(strength)
         sample(f"strength {strength}")
     strengthen(1.0)
     with lora_off(model), lora_off(plain):
         sample("the base")
-    for count in (2, 3):
-        swap_blocks(model, count, "cpu")
-        equal(f"{count} blocks swapped")
+    swap_blocks(model, 2, "cpu")
+    equal("swapped")
