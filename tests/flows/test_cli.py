@@ -82,6 +82,7 @@ def test_commands_take_a_config_and_overrides_and_few_options():
     assert found >= SAMPLE_OPTIONS
     options = found - SAMPLE_OPTIONS
     known = {"--help", "--workspace", "--output,", "-o,", "--repair", "--dry-run", "--force"}
+    known |= {"--gpu-memory", "--calibrate"}
     assert options == known & options
     assert len(options) <= 6
 
