@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ltx_core.config.legacy import OlderForm, Rewrite
+from ltx_core.config.legacy_model import is_older
 from ltx_core.config.sections import ValidationSection
 
 CFG = ("video_cfg_scale", "audio_cfg_scale")
 STG = ("video_stg_scale", "audio_stg_scale")
 STG_KEYS = ("stg_scale", "stg_mode")
+PLAIN = ("video_stg_scale", "guidance_rescale")
+"""What guides a video beside the prompt."""
 LISTS = ("prompts", "images", "reference_videos")
 SAMPLE_KEYS = (*LISTS, "reference_downscale_factor", "include_reference_in_output", "videos_per_prompt")
 
@@ -33,6 +36,18 @@ class SampleLists(OlderForm):
     reference_downscale_factor: Annotated[int, Field(ge=1)] = 1
     include_reference_in_output: bool = False
     videos_per_prompt: Annotated[int, Field(ge=1)] = 1
+
+
+def prompt_alone(rewrite: Rewrite) -> None:
+    """The older trainer, whose configs state no strategy, guides its samples by the prompt alone."""
+    if not is_older(rewrite.raw) or "training_strategy" in rewrite.raw:
+        return
+    section = rewrite.section("validation")
+    plain = {} if set(STG_KEYS) & section.keys() else {key: 0.0 for key in PLAIN if key not in section}
+    if plain:
+        rewrite.put("validation", plain)
+    for key in plain:
+        rewrite.note("validation (guided by the prompt alone)", f"validation.{key}: 0.0")
 
 
 def guidance(rewrite: Rewrite) -> None:

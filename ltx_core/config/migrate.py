@@ -15,11 +15,12 @@ from typing import Any
 from ltx_core.config.legacy import Change, Rewrite
 from ltx_core.config.legacy_model import compiling, model_source
 from ltx_core.config.legacy_strategy import conditioning, named_strategy
-from ltx_core.config.legacy_validation import guidance, perturbation, samples
+from ltx_core.config.legacy_validation import guidance, perturbation, prompt_alone, samples
 from ltx_core.errors import ConfigError
 
 STEPS: tuple[Callable[[Rewrite], None], ...] = (
-    # The older trainer's marks are looked for first: the steps after it remove them.
+    # The older trainer's marks are looked for first: the steps after these remove them.
+    prompt_alone,
     conditioning,
     named_strategy,
     model_source,

@@ -24,26 +24,29 @@ def sample(prompt, *conditions, **more):
 REFERENCE = {"type": "reference", "latents_dir": "reference_latents"}
 NAMED = {"model_source": "LTXV_13B_097_DEV"}
 
+BY_PROMPT = validation(video_stg_scale=0.0, guidance_rescale=0.0)
+"""How the older trainer guides its samples."""
+
 FORMS = {
     # (what an older config states, today's form, keys that the warning names)
     "no conditioning": (
         {"model": {"model_source": "m"}, "conditioning": {"mode": "none"}},
-        {"model": {"model_path": "m"}, **video(held(0.1))},
+        {"model": {"model_path": "m"}, **video(held(0.1)), **BY_PROMPT},
         ["conditioning.mode: none", "model.model_source -> model.model_path"],
     ),
     "the older trainer's default strategy": (
         {"model": {"model_source": "./m"}},
-        {"model": {"model_path": "m"}, **video(held(0.1))},
+        {"model": {"model_path": "m"}, **video(held(0.1)), **BY_PROMPT},
         ["conditioning (none stated"],
     ),
     "the older trainer's default model": (
         {"conditioning": {"first_frame_conditioning_p": 0}},
-        {"model": NAMED, "training_strategy": VIDEO_ONLY},
+        {"model": NAMED, "training_strategy": VIDEO_ONLY, **BY_PROMPT},
         ["model (none stated", "conditioning.first_frame_conditioning_p"],
     ),
     "a reference made by a stage": (
         {"model": NAMED, "conditioning": {"mode": "reference_video"}},
-        {"model": NAMED, **video(REFERENCE, held(0.1))},
+        {"model": NAMED, **video(REFERENCE, held(0.1)), **BY_PROMPT},
         ["conditioning.mode: reference_video"],
     ),
     "a prepared reference in the older default folder": (
@@ -56,6 +59,7 @@ FORMS = {
             "model": NAMED,
             "data": {"preprocessed_data_root": "p"},
             **video({"type": "reference", "latents_dir": "ref_latents"}, held(0.4)),
+            **BY_PROMPT,
         },
         ["conditioning.first_frame_conditioning_p"],
     ),
