@@ -15,7 +15,7 @@ from ltx_core.models.lora_file import read_lora
 from ltx_core.models.quantise import QuantisedLinear
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.run import Pipeline
-from ltx_core.stages.grid import _warn_of_another_base
+from ltx_core.stages.grid import _check_base
 from ltx_core.stages.network import base_of, open_training, open_velocity
 
 ROOT = Path(__file__).parents[3]
@@ -118,8 +118,8 @@ def test_samples_with_another_base_than_that_of_the_training_are_warned_of(train
     _, folder = trained(INT8)
     path = folder / "lora.safetensors"
     with caplog.at_level(logging.WARNING):
-        _warn_of_another_base(opened(INT8).context, path, file_metadata(path))
+        _check_base(opened(INT8).context, path, file_metadata(path))
         assert not caplog.records
-        _warn_of_another_base(opened().context, path, file_metadata(path))
+        _check_base(opened().context, path, file_metadata(path))
     assert "trained on a base with int8 weights" in caplog.text
     assert "acceleration.quantization=int8" in caplog.text
