@@ -65,8 +65,8 @@ What a ratio includes beside the library's own work:
   blocks), 240 video and 93 audio tokens, one sample, LoRA of rank 16, float32. Memory: the weights and
   moments that stay on the device and all that a step allocates, by torch's own records; without a GPU the
   host plays the device, and copies are made while nothing else runs, so that their time shows in full.
-- An autoencoder in pieces: random weights, half as deep as LTX-2.0's and an eighth as wide, float32, pieces
-  of one latent frame or row. Memory: the peak of a child process above what it held before, and the estimate
+- An autoencoder in pieces: random weights, as deep as LTX-2.0's and an eighth as wide, float32, pieces of one
+  latent frame or row. Memory: the peak of a child process above what it held before, and the estimate
   by the config over that.
 - Cached runs: whole processes, from the start of Python to its end, the fastest of several.
 """
@@ -99,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = measure(Path(folder), options.quick, options.only)
     show(results)
     if options.write:
-        options.write.write_text(markdown(results, options.quick), encoding="utf-8")
+        page = markdown(results, options.quick) + sections(options.write)
+        options.write.write_text(page, encoding="utf-8")
     return int(any(result.met is False for result in results))
 
 
@@ -136,6 +137,12 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
             sys.stderr.write(f"measuring: {name}\n")
             found += part()
     return found
+
+
+def sections(path: Path) -> str:
+    """What other benchmarks wrote below the table of the page that is there."""
+    _, mark, below = (path.read_text(encoding="utf-8") if path.exists() else "").partition("\n## ")
+    return mark + below
 
 
 def show(results: Sequence[Result]) -> None:
