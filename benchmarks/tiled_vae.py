@@ -23,8 +23,8 @@ from ltx_core.models.tiling import Cut
 from ltx_core.models.tiling_memory import Axis, decode_peak_bytes, encode_peak_bytes
 from ltx_core.models.tiling_stream import decode_in_pieces, encode_in_pieces
 
-LAYERS = {"layers_per_block": (2, 3, 3, 1, 1), "decoder_layers_per_block": (2, 2, 2, 2)}
-"""Half as deep as LTX-2.0's, an eighth as wide."""
+LAYERS = {"layers_per_block": (4, 6, 6, 2, 2), "decoder_layers_per_block": (5, 5, 5, 5)}
+"""As deep as LTX-2.0's, an eighth as wide."""
 WIDTHS = {
     "latent_channels": 32,
     "block_out_channels": (32, 64, 128, 256),
@@ -44,7 +44,7 @@ SMALL_BLOCKS = {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
 def tiled_vae(rounds: int) -> list[Result]:
     """Lines for encoding and decoding, at once and in pieces along either axis.
 
-    An estimate has an aim at once only: in pieces the kernels' own workspaces weigh as much as the tensors.
+    An estimate has an aim at once only: in pieces what a process holds beside tensors weighs as much as they.
     """
     vae = _autoencoder()
     config = {**vae.config, "_class_name": type(vae).__name__}
