@@ -14,6 +14,7 @@ from functools import cached_property
 from math import prod
 
 from ltx_core.config.root import Config
+from ltx_core.errors import ConfigError
 from ltx_core.models.headers import weight_shapes
 from ltx_core.models.memory import (
     Activations,
@@ -88,7 +89,7 @@ class Settings:
             passes=options.gradient_accumulation_steps,
             every=options.checkpointing,
             method=None if is_full(config) else place.base_method,
-            swap=place.blocks_to_swap,
+            swap=0 if is_full(config) else place.blocks_to_swap,
             text_method=place.text_method,
             tiling=place.vae_tiling,
         )
@@ -117,7 +118,11 @@ class Need:
 
 
 class Memory:
-    """What the memory of a config depends on, read once from headers and configs."""
+    """What the memory of a config depends on, read once from headers and configs.
+
+    Raises:
+        ConfigError: when more blocks are to be swapped than there are.
+    """
 
     def __init__(self, context: Context, gpu: bool) -> None:
         self.context, self.config, self.info, self.gpu = context, context.config, context.info, gpu
@@ -126,6 +131,10 @@ class Memory:
         self.streams = list(self.config.training_strategy.streams)
         self.needed = needed_modalities(self.config)
         self._weights: dict[Method | None, WeightBytes] = {}
+        try:
+            swapped_blocks(self.info.blocks, self.config.acceleration.blocks_to_swap)
+        except ValueError as error:
+            raise ConfigError(f"acceleration.blocks_to_swap: {error}") from error
 
     @cached_property
     def tokens(self) -> tuple[Tokens, ...]:

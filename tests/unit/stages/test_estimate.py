@@ -141,6 +141,8 @@ def test_a_gpu_swaps_and_a_stated_size_decides_what_fits(pipeline):
     kept, swapped = pipeline(overrides[1]).fit(gpu), pipeline(*overrides).fit(gpu)
     weights = [next(n.weights for n in fit.needs if n.stage == "train") for fit in (kept, swapped)]
     assert weights[1] < weights[0]
+    with pytest.raises(ConfigError, match="blocks_to_swap: 9 blocks cannot be swapped"):
+        pipeline("acceleration.blocks_to_swap=9").fit(gpu)
     found = pipeline()
     assert found.fit(found.device(memory_of("24GiB"))).fits
     tight = found.fit(found.device(memory_of("660 MiB")))  # most of it is kept for the driver
