@@ -26,7 +26,8 @@ class FakePipeline:
     """Seven stages; a row is an empty file, so that a test can delete one."""
 
     def __init__(self, folder: Path) -> None:
-        self.config = SimpleNamespace(workspace=folder)
+        model = SimpleNamespace(fetch=lambda say: None)
+        self.config = SimpleNamespace(workspace=folder, model=model)
         self.folder = folder
 
     def refuse(self) -> list[str]:
