@@ -87,7 +87,7 @@ def _transformer(folder: Path) -> Path:
 
 def _as_file(folder: Path, path: Path) -> None:
     from ltx_core.models.info import ModelInfo
-    from ltx_core.models.original_write import write_original
+    from ltx_core.models.original.write import write_original
 
     write_original(path, ModelInfo.read(folder).parts)
 
@@ -106,8 +106,8 @@ def _main(way: str, place: Path) -> None:
 
     from ltx_core.models.info import ModelInfo
     from ltx_core.models.ltx2 import load_transformer
-    from ltx_core.models.quantise import Quantiser
-    from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+    from ltx_core.models.quantise.layers import Quantiser
+    from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 
     LTX2VideoTransformer3DModel(num_layers=1, attention_head_dim=24, num_attention_heads=2)  # imports, once
     info = ModelInfo.read(place)

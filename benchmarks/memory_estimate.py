@@ -130,17 +130,17 @@ def measure(setting: Setting) -> tuple[int, int]:
 
 def estimate(setting: Setting, model: Any, *, gpu: bool) -> int:
     """Bytes of the peak, by the formulas of a plan."""
-    from ltx_core.models.memory import (
+    from ltx_core.models.memory.block import Arithmetic, Load
+    from ltx_core.models.memory.shape import transformer_shape
+    from ltx_core.models.memory.training import (
         Learning,
         activations,
         block_adapters,
         recomputed_blocks,
         training_peak,
     )
-    from ltx_core.models.memory_block import Arithmetic, Load
-    from ltx_core.models.memory_weights import transformer_bytes
+    from ltx_core.models.memory.weights import transformer_bytes
     from ltx_core.models.names import runs_with
-    from ltx_core.models.shape import transformer_shape
     from ltx_core.models.swap_plan import swapped_blocks
 
     modalities = [name for name, count in (("video", setting.video), ("audio", setting.audio)) if count]
@@ -187,12 +187,12 @@ def _model(setting: Setting, device: str) -> Any:
     """The same with memory, for a training."""
     import torch
 
-    from ltx_core.models.lora import add_lora
+    from ltx_core.models.lora.adapters import add_lora
     from ltx_core.models.names import runs_with
     from ltx_core.models.options import LoraOptions
     from ltx_core.models.partial import leave_out
-    from ltx_core.models.quantise import quantise
-    from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+    from ltx_core.models.quantise.layers import quantise
+    from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 
     modalities = [name for name, count in (("video", setting.video), ("audio", setting.audio)) if count]
     model = _plain(setting)
@@ -215,7 +215,7 @@ def _step(model: Any, setting: Setting, most: int | None = None) -> None:
     import torch
 
     from ltx_core.models.forward import transformer_forward
-    from ltx_core.models.ltxv_forward import ltxv_forward
+    from ltx_core.models.ltxv.forward import ltxv_forward
     from ltx_core.models.stream import Stream
 
     device, config = next(model.parameters()).device, model.config

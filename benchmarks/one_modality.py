@@ -13,7 +13,7 @@ from ltx_core.assemble import Batch, Scales, assemble
 from ltx_core.geometry.grid import AudioScale, VideoScale
 from ltx_core.models.headers import transformer_parameter_count
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.lora import add_lora
+from ltx_core.models.lora.adapters import add_lora
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.names import BOTH, runs_with
 from ltx_core.models.options import LoraOptions

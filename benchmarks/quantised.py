@@ -13,11 +13,11 @@ from benchmarks.measure import Result, in_turns, per_second
 from benchmarks.one_modality import LTX23
 from ltx_core.geometry.grid import VideoGrid, VideoScale
 from ltx_core.models.forward import transformer_forward
-from ltx_core.models.lora import add_lora
-from ltx_core.models.memory_weights import transformer_bytes
+from ltx_core.models.lora.adapters import add_lora
+from ltx_core.models.memory.weights import transformer_bytes
 from ltx_core.models.options import LoraOptions
-from ltx_core.models.quantise import quantise
-from ltx_core.models.quantise_methods import SKIP_TRANSFORMER, Method
+from ltx_core.models.quantise.layers import quantise
+from ltx_core.models.quantise.methods import SKIP_TRANSFORMER, Method
 from ltx_core.models.stream import Stream
 
 ALL: tuple[Method, ...] = ("int8", "fp8", "int4", "nf4")

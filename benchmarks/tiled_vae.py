@@ -1,7 +1,7 @@
 """What a video autoencoder in pieces saves and costs: peak memory of the process and time, beside the whole.
 
 Each peak is of a child process of its own, above what it held with the model and the clip in it, and stands
-beside the estimate by the config (`models/tiling_memory.py`).
+beside the estimate by the config (`models/tiling/memory.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch import Tensor
 
 from benchmarks.measure import Result, in_turns, per_second
 from benchmarks.one_modality import amount
-from ltx_core.models.tiling import Cut
-from ltx_core.models.tiling_memory import Axis, decode_peak_bytes, encode_peak_bytes
-from ltx_core.models.tiling_stream import decode_in_pieces, encode_in_pieces
+from ltx_core.models.tiling.cut import Cut
+from ltx_core.models.tiling.memory import Axis, decode_peak_bytes, encode_peak_bytes
+from ltx_core.models.tiling.stream import decode_in_pieces, encode_in_pieces
 
 LAYERS = {"layers_per_block": (4, 6, 6, 2, 2), "decoder_layers_per_block": (5, 5, 5, 5)}
 """As deep as LTX-2.0's, an eighth as wide."""

@@ -13,7 +13,7 @@ from ltx_core.geometry.grid import VideoGrid
 from ltx_core.geometry.units import audio_grid, video_grid
 from ltx_core.models.headers import weight_shapes
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.targets import linear_names, match_targets
+from ltx_core.models.lora.targets import linear_names, match_targets
 from ltx_core.modes import Strategy, Stream
 
 Grids = dict[Modality, Grid]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ltx_core.config.root import Config
 from ltx_core.errors import ConfigError
-from ltx_core.models.lora_fit import check_continued, check_lora, check_transformer
+from ltx_core.models.lora.fit import check_continued, check_lora, check_transformer
 
 LORA = "lora.safetensors"
 PRODUCTS = {"lora": LORA, "full": "transformer"}

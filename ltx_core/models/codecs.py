@@ -21,9 +21,9 @@ from torch import Tensor
 
 from ltx_core.media.mel import MelSpec, log_mel
 from ltx_core.models.diffusion_decoder import DiffusionDecoder
-from ltx_core.models.tiling import TilingMode, decode_cut, encode_cut
-from ltx_core.models.tiling_memory import factors
-from ltx_core.models.tiling_stream import decode_in_pieces, encode_in_pieces
+from ltx_core.models.tiling.cut import TilingMode, decode_cut, encode_cut
+from ltx_core.models.tiling.memory import factors
+from ltx_core.models.tiling.stream import decode_in_pieces, encode_in_pieces
 
 PRECISIONS = {torch.bfloat16: "bf16", torch.float16: "fp16"}
 """Names of the types other than float32."""

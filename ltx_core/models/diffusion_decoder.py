@@ -23,7 +23,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.loading import load_component
-from ltx_core.models.tiling import TilingMode
+from ltx_core.models.tiling.cut import TilingMode
 
 BLOCK = (4, 8, 8)
 """Frames, rows and columns of queries that are worked on at a time."""

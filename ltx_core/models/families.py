@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ltx_core.models import ltx2, ltxv
+from ltx_core.models import ltx2
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.errors import ModelError
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.ltxv_forward import ltxv_forward
+from ltx_core.models.ltxv import load as ltxv
+from ltx_core.models.ltxv.forward import ltxv_forward
 from ltx_core.models.text import Captioned, Contexter
 from ltx_core.models.velocity import Forward
 

@@ -15,7 +15,7 @@ from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.facts import Facts, ltx2_facts
 from ltx_core.models.folder import COMPONENTS, listing, read_config
 from ltx_core.models.layouts import read_layout
-from ltx_core.models.ltxv_facts import ltxv_facts
+from ltx_core.models.ltxv.facts import ltxv_facts
 from ltx_core.models.places import FOUND_IN_FILES, Apart
 from ltx_core.store.keys import digest
 

@@ -18,9 +18,8 @@ from ltx_core.models.component import Component
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.folder import listing, read_folder
 from ltx_core.models.hub import is_hub_id, local_copy
-from ltx_core.models.ltxv_original import VAE_NAMES, VAE_PREFIX, is_original_ltxv, read_original_ltxv
-from ltx_core.models.original import components
-from ltx_core.models.original_checkpoint import (
+from ltx_core.models.ltxv.original import VAE_NAMES, VAE_PREFIX, is_original_ltxv, read_original_ltxv
+from ltx_core.models.original.checkpoint import (
     AUDIO_VAE,
     DIFFUSION_VAE,
     PROJECTION,
@@ -30,6 +29,7 @@ from ltx_core.models.original_checkpoint import (
     parts_of,
     read_checkpoint,
 )
+from ltx_core.models.original.read import components
 from ltx_core.models.places import GROUPS, Apart
 from ltx_core.models.safetensors_file import stored_in
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import GET_ONE, ModelError
+from ltx_core.models.ltxv.sentencepiece_file import is_t5_pieces, t5_tokenizer
 from ltx_core.models.partial import Keep, leave_out, read_weights
-from ltx_core.models.quantise import Quantiser
-from ltx_core.models.sentencepiece_file import is_t5_pieces, t5_tokenizer
+from ltx_core.models.quantise.layers import Quantiser
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.loading import load_component, load_tokenizer
 from ltx_core.models.names import BOTH, runs_with
-from ltx_core.models.quantise import Quantiser
+from ltx_core.models.quantise.layers import Quantiser
 from ltx_core.models.text import Connectors, TextCodec
 from ltx_core.models.text_encoder import load_language_model
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from ltx_core.models.component import Component
 from ltx_core.models.errors import ModelError
 from ltx_core.models.folder import folder_component, read_config
-from ltx_core.models.ltxv_original import read_original_ltxv
-from ltx_core.models.original import components
-from ltx_core.models.original_checkpoint import (
+from ltx_core.models.ltxv.original import read_original_ltxv
+from ltx_core.models.original.checkpoint import (
     ASSET,
     AUDIO_VAE,
     DIFFUSION_VAE,
@@ -30,6 +29,7 @@ from ltx_core.models.original_checkpoint import (
     Checkpoint,
     read_checkpoint,
 )
+from ltx_core.models.original.read import components
 from ltx_core.models.safetensors_file import stored_in
 
 HELD: Mapping[str, tuple[str, tuple[str, ...]]] = {

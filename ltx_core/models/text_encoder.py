@@ -12,7 +12,7 @@ from torch import nn
 from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.loading import first_line, load_component, quiet
-from ltx_core.models.quantise import Quantiser
+from ltx_core.models.quantise.layers import Quantiser
 
 PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
 """What stands before the language model's names, by the version of transformers that saved it."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from ltx_core.models.quantise_methods import Method
+from ltx_core.models.quantise.methods import Method
 from ltx_core.stages.estimate_memory import Memory, Need, Settings
 from ltx_core.stages.slowdown import Slowdown
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from ltx_core.models.families import family_of
-from ltx_core.models.lora import add_lora
-from ltx_core.models.memory_block import Load
-from ltx_core.models.quantise import quantise
-from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
-from ltx_core.models.shape import TransformerShape
+from ltx_core.models.lora.adapters import add_lora
+from ltx_core.models.memory.block import Load
+from ltx_core.models.memory.shape import TransformerShape
+from ltx_core.models.memory.work import Work, block_work
+from ltx_core.models.quantise.layers import quantise
+from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 from ltx_core.models.stream import Stream
-from ltx_core.models.work import Work, block_work
 from ltx_core.stages.calibration import Calibration, fitted
 from ltx_core.stages.context import Context
 from ltx_core.stages.estimate_memory import Memory, Settings

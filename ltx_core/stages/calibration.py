@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ltx_core.models.work import Work
+from ltx_core.models.memory.work import Work
 from ltx_core.store.disk import write_atomic
 from ltx_core.store.keys import digest
 

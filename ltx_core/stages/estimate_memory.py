@@ -16,7 +16,11 @@ from math import prod
 from ltx_core.config.root import Config
 from ltx_core.errors import ConfigError
 from ltx_core.models.headers import weight_shapes
-from ltx_core.models.memory import (
+from ltx_core.models.lora.targets import linear_names, match_targets
+from ltx_core.models.memory.block import Arithmetic, Load
+from ltx_core.models.memory.codecs import sound_bytes, text_bytes
+from ltx_core.models.memory.shape import TransformerShape, transformer_shape
+from ltx_core.models.memory.training import (
     Activations,
     Learning,
     activations,
@@ -25,9 +29,7 @@ from ltx_core.models.memory import (
     recomputed_blocks,
     training_peak,
 )
-from ltx_core.models.memory_block import Arithmetic, Load
-from ltx_core.models.memory_codecs import sound_bytes, text_bytes
-from ltx_core.models.memory_weights import (
+from ltx_core.models.memory.weights import (
     WeightBytes,
     largest_bytes,
     plain_bytes,
@@ -35,12 +37,10 @@ from ltx_core.models.memory_weights import (
     transformer_bytes,
 )
 from ltx_core.models.names import runs_with
-from ltx_core.models.quantise_methods import Method
-from ltx_core.models.shape import TransformerShape, transformer_shape
+from ltx_core.models.quantise.methods import Method
 from ltx_core.models.swap_plan import swapped_blocks
-from ltx_core.models.targets import linear_names, match_targets
-from ltx_core.models.tiling import Cut, TilingMode, decode_cut, encode_cut
-from ltx_core.models.tiling_memory import decode_peak_bytes, encode_peak_bytes
+from ltx_core.models.tiling.cut import Cut, TilingMode, decode_cut, encode_cut
+from ltx_core.models.tiling.memory import decode_peak_bytes, encode_peak_bytes
 from ltx_core.stages.context import Context
 from ltx_core.stages.estimate_tokens import Tokens, largest, planned_buckets, tokens_of
 from ltx_core.stages.folder import is_full

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 
-from ltx_core.models.memory import recomputed_blocks
+from ltx_core.models.memory.training import recomputed_blocks
+from ltx_core.models.memory.work import block_work
 from ltx_core.models.swap_plan import swapped_blocks
-from ltx_core.models.work import block_work
 from ltx_core.stages.base import StagePlan
 from ltx_core.stages.calibration import Calibration, calibration_key, recall
 from ltx_core.stages.context import Context

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ltx_core.curation.buckets import Bucket, DurationBucket
 from ltx_core.errors import ConfigError
 from ltx_core.geometry.units import audio_steps, video_grid
-from ltx_core.models.memory_block import Load
+from ltx_core.models.memory.block import Load
 from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context

@@ -17,24 +17,24 @@ from pathlib import Path
 
 from ltx_core.errors import ConfigError
 from ltx_core.models.component import Component
-from ltx_core.models.export_file import parts_in_file, write_file
-from ltx_core.models.export_lora import (
+from ltx_core.models.export.file import parts_in_file, write_file
+from ltx_core.models.export.lora import (
     DIFFUSERS_FILE,
     unread_by_ltxv,
     with_alpha,
     write_comfyui,
     write_diffusers,
 )
-from ltx_core.models.export_model import write_model
-from ltx_core.models.export_place import check_new, check_room, placed
+from ltx_core.models.export.merge import merge, stored_bytes
+from ltx_core.models.export.model import write_model
+from ltx_core.models.export.place import check_new, check_room, placed
 from ltx_core.models.folder import folder_component
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.layouts import read_layout
-from ltx_core.models.lora_file import LoraFile, read_lora
-from ltx_core.models.lora_fit import check_lora, check_transformer
-from ltx_core.models.merge import merge, stored_bytes
+from ltx_core.models.lora.file import LoraFile, read_lora
+from ltx_core.models.lora.fit import check_lora, check_transformer
+from ltx_core.models.lora.targets import linear_names
 from ltx_core.models.safetensors_file import file_metadata, stored_in
-from ltx_core.models.targets import linear_names
 from ltx_core.stages.folder import PRODUCTS
 
 LORA_FORMS, MERGED_FORMS, WHOLE_FORMS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from ltx_core.config.load import load
 from ltx_core.config.root import Config
 from ltx_core.errors import ConfigError, LtxError
-from ltx_core.models.export_lora import DIFFUSERS_FILE
+from ltx_core.models.export.lora import DIFFUSERS_FILE
 from ltx_core.models.info import ModelInfo
 from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.context import Context

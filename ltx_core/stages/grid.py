@@ -16,8 +16,8 @@ from ltx_core.config.roles import MODALITIES
 from ltx_core.config.wishes import Wish, sections
 from ltx_core.errors import ConfigError
 from ltx_core.media.sheet import Strip, contact_sheet
-from ltx_core.models.lora_fit import check_lora, check_transformer
-from ltx_core.models.lora_strength import set_strength
+from ltx_core.models.lora.fit import check_lora, check_transformer
+from ltx_core.models.lora.strength import set_strength
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.models.velocity import Velocity
 from ltx_core.sampling.sampler import Progress

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from ltx_core.curation.buckets import Bucket
-from ltx_core.models.tiling import encode_cut
+from ltx_core.models.tiling.cut import encode_cut
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips

@@ -29,8 +29,8 @@ from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.diffusion_decoder import DiffusionDecoder
 from ltx_core.models.families import family_of
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.quantise import Quantiser
-from ltx_core.models.quantise_methods import SKIP_TEXT
+from ltx_core.models.quantise.layers import Quantiser
+from ltx_core.models.quantise.methods import SKIP_TEXT
 from ltx_core.models.text import Captioned
 from ltx_core.stages.clip import Clip
 from ltx_core.training.options import NO_GPU

@@ -19,11 +19,11 @@ from ltx_core.models.families import family_of
 from ltx_core.models.folder import folder_component
 from ltx_core.models.full import load_full, save_full, swapped, train_all
 from ltx_core.models.headers import weight_shapes
-from ltx_core.models.lora import add_lora, continue_lora, load_lora, lora_off, save_lora
-from ltx_core.models.quantise import Quantiser
-from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+from ltx_core.models.lora.adapters import add_lora, continue_lora, load_lora, lora_off, save_lora
+from ltx_core.models.lora.targets import linear_names
+from ltx_core.models.quantise.layers import Quantiser
+from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 from ltx_core.models.swap import swap_blocks
-from ltx_core.models.targets import linear_names
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
 from ltx_core.stages.folder import beginning, is_full, product_of

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ltx_core.models.memory import recomputed_blocks
+from ltx_core.models.memory.training import recomputed_blocks
+from ltx_core.models.memory.work import Work, block_work
 from ltx_core.models.swap_plan import swapped_blocks
-from ltx_core.models.work import Work, block_work
 from ltx_core.stages.calibration import Calibration, Rate
 from ltx_core.stages.estimate_memory import Memory, Settings
 

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from ltx_core.models.quantise_methods import METHODS, Method, Quantization, TextQuantization
-from ltx_core.models.tiling import TilingMode
+from ltx_core.models.quantise.methods import METHODS, Method, Quantization, TextQuantization
+from ltx_core.models.tiling.cut import TilingMode
 
 SchedulerType = Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial", "step"]
 Format = Literal["diffusers", "merged", "merged-file", "file"]

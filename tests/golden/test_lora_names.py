@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 from test_forward import TOLERANCE, golden_case, golden_transformer, largest
 
-from ltx_core.models.export_lora import with_alpha, write_comfyui, write_diffusers
+from ltx_core.models.export.lora import with_alpha, write_comfyui, write_diffusers
 from ltx_core.models.forward import transformer_forward
-from ltx_core.models.lora import add_lora, continue_lora, load_lora, lora_off, save_lora
-from ltx_core.models.lora_file import read_lora
-from ltx_core.models.lora_strength import set_strength
+from ltx_core.models.lora.adapters import add_lora, continue_lora, load_lora, lora_off, save_lora
+from ltx_core.models.lora.file import read_lora
+from ltx_core.models.lora.strength import set_strength
 from ltx_core.models.names import to_diffusers, to_original
 from ltx_core.models.options import LoraOptions
 

@@ -17,8 +17,8 @@ from quantised_models import streams  # noqa: E402
 
 from ltx_core.models import compiling  # noqa: E402
 from ltx_core.models.compiling import compile_blocks  # noqa: E402
-from ltx_core.models.lora import lora_off  # noqa: E402
-from ltx_core.models.lora_strength import set_strength  # noqa: E402
+from ltx_core.models.lora.adapters import lora_off  # noqa: E402
+from ltx_core.models.lora.strength import set_strength  # noqa: E402
 from ltx_core.models.swap import swap_blocks  # noqa: E402
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1500)]

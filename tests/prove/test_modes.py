@@ -145,7 +145,7 @@ def check_product(place: Clone, path: Path, name: str) -> None:
     """The LoRA names its mode, changes only what runs in it, and fits the model."""
     import torch
 
-    from ltx_core.models.lora import load_lora
+    from ltx_core.models.lora.adapters import load_lora
     from ltx_core.models.ltx2 import load_transformer
     from ltx_core.models.names import runs_with
     from ltx_core.models.safetensors_file import file_metadata

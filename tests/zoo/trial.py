@@ -24,7 +24,7 @@ from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.families import family_of
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.loading import quiet
-from ltx_core.models.lora import add_lora, load_lora, save_lora
+from ltx_core.models.lora.adapters import add_lora, load_lora, save_lora
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.places import apart
 from ltx_core.models.velocity import Velocity

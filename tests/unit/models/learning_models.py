@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from quantised_models import FORWARDS, build, streams
 
-from ltx_core.models.lora import add_lora, load_lora_state, lora_state
+from ltx_core.models.lora.adapters import add_lora, load_lora_state, lora_state
 from ltx_core.models.options import LoraOptions
-from ltx_core.models.quantise import quantise
-from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+from ltx_core.models.quantise.layers import quantise
+from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 
 BLOCKS = 5
 EVERYWHERE = LoraOptions(rank=2, target_modules=("to_k", "to_out.0", "net.2"))

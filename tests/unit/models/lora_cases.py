@@ -15,7 +15,7 @@ from zoo.folders import settle
 from ltx_core.geometry.grid import AudioGrid, AudioScale, VideoGrid, VideoScale
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.loading import quiet
-from ltx_core.models.lora import add_lora, load_lora_state, lora_state, save_lora
+from ltx_core.models.lora.adapters import add_lora, load_lora_state, lora_state, save_lora
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.stream import Stream
 

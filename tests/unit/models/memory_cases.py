@@ -15,10 +15,10 @@ from torch.utils._pytree import tree_leaves
 
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.full import train_all
-from ltx_core.models.lora import add_lora
-from ltx_core.models.ltxv_forward import ltxv_forward
-from ltx_core.models.memory import block_adapters
-from ltx_core.models.memory_block import Arithmetic, Load
+from ltx_core.models.lora.adapters import add_lora
+from ltx_core.models.ltxv.forward import ltxv_forward
+from ltx_core.models.memory.block import Arithmetic, Load
+from ltx_core.models.memory.training import block_adapters
 from ltx_core.models.names import BOTH
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.stream import Stream

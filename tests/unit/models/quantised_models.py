@@ -6,9 +6,9 @@ import torch
 
 from ltx_core.geometry.grid import AudioGrid, AudioScale, VideoGrid, VideoScale
 from ltx_core.models.forward import transformer_forward
-from ltx_core.models.ltxv_forward import ltxv_forward
-from ltx_core.models.quantise import QuantisedLinear, quantise
-from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+from ltx_core.models.ltxv.forward import ltxv_forward
+from ltx_core.models.quantise.layers import QuantisedLinear, quantise
+from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 from ltx_core.models.stream import Stream
 
 FORWARDS = {"ltx2": transformer_forward, "ltxv": ltxv_forward}

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ltx_core.models.errors import ModelError
-from ltx_core.models.export_lora import (
+from ltx_core.models.export.lora import (
     DIFFUSERS_FILE,
     unread_by_ltxv,
     with_alpha,
@@ -19,9 +19,9 @@ from ltx_core.models.export_lora import (
     write_diffusers,
 )
 from ltx_core.models.loading import quiet
-from ltx_core.models.lora import add_lora, continue_lora, find_targets, load_lora, lora_state
-from ltx_core.models.lora_file import LoraFile, read_lora
-from ltx_core.models.lora_layout import ADAPTER_METADATA
+from ltx_core.models.lora.adapters import add_lora, continue_lora, find_targets, load_lora, lora_state
+from ltx_core.models.lora.file import LoraFile, read_lora
+from ltx_core.models.lora.layout import ADAPTER_METADATA
 from ltx_core.models.names import runs_with, to_original
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.partial import leave_out

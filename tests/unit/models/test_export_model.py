@@ -18,16 +18,16 @@ from ltx_core.errors import ConfigError, StoreError
 from ltx_core.evaluation.card import publish
 from ltx_core.evaluation.report import ReportData
 from ltx_core.models.errors import ModelError
-from ltx_core.models.export_model import write_model
+from ltx_core.models.export.merge import merge
+from ltx_core.models.export.model import write_model
 from ltx_core.models.families import family_of
 from ltx_core.models.full import save_full
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.layouts import read_layout
 from ltx_core.models.loading import quiet
-from ltx_core.models.lora import load_lora
-from ltx_core.models.lora_file import read_lora
-from ltx_core.models.lora_strength import set_strength
-from ltx_core.models.merge import merge
+from ltx_core.models.lora.adapters import load_lora
+from ltx_core.models.lora.file import read_lora
+from ltx_core.models.lora.strength import set_strength
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.stages.export import Export, export, writers
 from ltx_core.stages.export_source import base_beside, product_in
@@ -213,7 +213,7 @@ def test_nothing_is_overwritten_and_no_half_of_an_export_stays(model, tmp_path, 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ltx_core.models.merge._sum", full)
+    monkeypatch.setattr("ltx_core.models.export.merge._sum", full)
     for form, out in (("merged", tmp_path / "m"), ("merged-file", tmp_path / "m.safetensors")):
         with pytest.raises(StoreError, match="the disk is full"):
             export(Export(lora, form, out, info))

@@ -13,7 +13,7 @@ from ltx_core.models.forward import transformer_forward
 from ltx_core.models.full import CONFIG, WEIGHTS, load_full, save_full, stored_weights, swapped, train_all
 from ltx_core.models.headers import weight_shapes
 from ltx_core.models.info import ModelError, ModelInfo
-from ltx_core.models.lora import add_lora, save_lora
+from ltx_core.models.lora.adapters import add_lora, save_lora
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.names import BOTH, runs_with, to_original
 from ltx_core.models.options import LoraOptions

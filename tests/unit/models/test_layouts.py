@@ -13,16 +13,18 @@ from real_configs import COUNTS, DECODER, VAE_ENCODER, VERSIONS
 from safetensors.torch import load_file, save_file
 from zoo.folders import build_model
 
-from ltx_core.models import original_audio, original_configs, original_vae
 from ltx_core.models.component import Stored
 from ltx_core.models.errors import ModelError
 from ltx_core.models.folder import read_folder
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.layouts import pack_files, read_layout
 from ltx_core.models.loading import load_component
-from ltx_core.models.original import read_original
-from ltx_core.models.original_decoder import decoder_config
-from ltx_core.models.original_write import write_original, write_split_pack
+from ltx_core.models.original import audio as original_audio
+from ltx_core.models.original import configs as original_configs
+from ltx_core.models.original import vae as original_vae
+from ltx_core.models.original.decoder import decoder_config
+from ltx_core.models.original.read import read_original
+from ltx_core.models.original.write import write_original, write_split_pack
 from ltx_core.models.places import apart
 
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.info import ModelError, ModelInfo
-from ltx_core.models.lora import (
+from ltx_core.models.lora.adapters import (
     add_lora,
     continue_lora,
     find_targets,
@@ -21,7 +21,7 @@ from ltx_core.models.lora import (
     lora_state,
     save_lora,
 )
-from ltx_core.models.lora_file import read_lora
+from ltx_core.models.lora.file import read_lora
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.names import BOTH
 from ltx_core.models.options import LoraOptions

@@ -15,7 +15,7 @@ from ltx_core.config.root import Config
 from ltx_core.config.wishes import Wish
 from ltx_core.models.errors import ModelError
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.lora_fit import check_continued, check_lora, check_transformer
+from ltx_core.models.lora.fit import check_continued, check_lora, check_transformer
 from ltx_core.models.options import LoraOptions
 from ltx_core.run import sample
 

@@ -16,7 +16,7 @@ from ltx_core.geometry.grid import VideoGrid, VideoScale
 from ltx_core.models.families import family_of
 from ltx_core.models.folder import folder_component
 from ltx_core.models.info import ModelError, ModelInfo
-from ltx_core.models.ltxv_text import load_t5_tokenizer
+from ltx_core.models.ltxv.text import load_t5_tokenizer
 from ltx_core.models.names import BOTH
 from ltx_core.models.velocity import Velocity
 from ltx_core.sampling.guidance import Guidance

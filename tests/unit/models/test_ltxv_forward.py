@@ -10,7 +10,7 @@ import torch
 from ltx_core.conditions.base import Content
 from ltx_core.conditions.reference import Reference
 from ltx_core.geometry.grid import VideoGrid, VideoScale
-from ltx_core.models.ltxv_forward import ltxv_forward
+from ltx_core.models.ltxv.forward import ltxv_forward
 from ltx_core.models.stream import Stream
 
 CAUSAL, PLAIN = VideoScale(8, 32, 32), VideoScale(8, 32, 32, causal=False)

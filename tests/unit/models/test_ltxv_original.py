@@ -13,9 +13,9 @@ from zoo import folders, ltx2_original, ltxv_original
 from ltx_core.models.component import Stored
 from ltx_core.models.folder import read_folder
 from ltx_core.models.info import ModelError
-from ltx_core.models.ltxv_facts import ltxv_facts
-from ltx_core.models.ltxv_original import is_original_ltxv, read_original_ltxv, transformer_parts
-from ltx_core.models.ltxv_original_vae import ltxv_vae
+from ltx_core.models.ltxv.facts import ltxv_facts
+from ltx_core.models.ltxv.original import is_original_ltxv, read_original_ltxv, transformer_parts
+from ltx_core.models.ltxv.original_vae import ltxv_vae
 from ltx_core.models.names import to_original
 
 KINDS = ("0.9.0", "0.9.1", "0.9.5")

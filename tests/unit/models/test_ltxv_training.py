@@ -10,8 +10,8 @@ from ltx_core.geometry.grid import VideoGrid
 from ltx_core.models.families import family_of
 from ltx_core.models.full import load_full, save_full, train_all
 from ltx_core.models.info import ModelError, ModelInfo
-from ltx_core.models.lora import add_lora, lora_off, save_lora
-from ltx_core.models.ltxv_forward import ltxv_forward
+from ltx_core.models.lora.adapters import add_lora, lora_off, save_lora
+from ltx_core.models.ltxv.forward import ltxv_forward
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.stream import Stream
 

@@ -10,14 +10,14 @@ from accelerate import init_empty_weights
 from diffusers import LTX2VideoTransformer3DModel, LTXVideoTransformer3DModel
 from memory_cases import Case, allocated, config_of
 
-from ltx_core.models.memory import Learning, activations, inference, recomputed_blocks, training_peak
-from ltx_core.models.memory_block import saved_by_block
-from ltx_core.models.memory_codecs import text_bytes
-from ltx_core.models.memory_weights import language_shapes, text_encoder_bytes, transformer_bytes
+from ltx_core.models.memory.block import saved_by_block
+from ltx_core.models.memory.codecs import text_bytes
+from ltx_core.models.memory.shape import transformer_shape
+from ltx_core.models.memory.training import Learning, activations, inference, recomputed_blocks, training_peak
+from ltx_core.models.memory.weights import language_shapes, text_encoder_bytes, transformer_bytes
 from ltx_core.models.names import BOTH, runs_with
-from ltx_core.models.quantise import quantise
-from ltx_core.models.quantise_methods import SKIP_TEXT, SKIP_TRANSFORMER, Method
-from ltx_core.models.shape import transformer_shape
+from ltx_core.models.quantise.layers import quantise
+from ltx_core.models.quantise.methods import SKIP_TEXT, SKIP_TRANSFORMER, Method
 
 
 def saved_bytes(case: Case, layers: int) -> int:

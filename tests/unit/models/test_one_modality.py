@@ -11,7 +11,14 @@ from ltx_core.models import partial
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.headers import transformer_parameter_count, weight_shapes
 from ltx_core.models.info import ModelError, ModelInfo
-from ltx_core.models.lora import add_lora, load_lora, load_lora_state, lora_off, lora_state, save_lora
+from ltx_core.models.lora.adapters import (
+    add_lora,
+    load_lora,
+    load_lora_state,
+    lora_off,
+    lora_state,
+    save_lora,
+)
 from ltx_core.models.ltx2 import load_connectors, load_transformer
 from ltx_core.models.names import BOTH, modality_of, runs_with
 from ltx_core.models.options import LoraOptions

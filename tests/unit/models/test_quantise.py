@@ -11,9 +11,9 @@ from quantised_models import build, run, streams
 from torch import nn
 
 from ltx_core.models.errors import ModelError
-from ltx_core.models.quantise import QuantisedLinear, quantise
-from ltx_core.models.quantise_formats import FORMATS, NF4
-from ltx_core.models.quantise_methods import GROUP, SKIP_TEXT, SKIP_TRANSFORMER, stored_bytes
+from ltx_core.models.quantise.formats import FORMATS, NF4
+from ltx_core.models.quantise.layers import QuantisedLinear, quantise
+from ltx_core.models.quantise.methods import GROUP, SKIP_TEXT, SKIP_TRANSFORMER, stored_bytes
 
 METHODS = ("int8", "fp8", "int4", "nf4")
 NORMAL = {"int8": 0.0085, "fp8": 0.028, "int4": 0.1, "nf4": 0.1}.items()

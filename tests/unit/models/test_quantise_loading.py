@@ -12,11 +12,11 @@ from zoo import ltxv_parts, words
 from ltx_core.models.folder import folder_component
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.ltx2 import load_text, load_transformer
-from ltx_core.models.ltxv import load_transformer as load_ltxv
-from ltx_core.models.ltxv_text import load_t5
-from ltx_core.models.quantise import QuantisedLinear, Quantiser, quantise
-from ltx_core.models.quantise_formats import FORMATS, Format
-from ltx_core.models.quantise_methods import SKIP_TEXT, SKIP_TRANSFORMER
+from ltx_core.models.ltxv.load import load_transformer as load_ltxv
+from ltx_core.models.ltxv.text import load_t5
+from ltx_core.models.quantise.formats import FORMATS, Format
+from ltx_core.models.quantise.layers import QuantisedLinear, Quantiser, quantise
+from ltx_core.models.quantise.methods import SKIP_TEXT, SKIP_TRANSFORMER
 
 INFO = ModelInfo.read(Path(__file__).parents[3] / "data" / "model")
 METHODS = ("int8", "fp8", "int4", "nf4")
@@ -49,7 +49,7 @@ def test_never_is_a_second_whole_weight_in_memory(monkeypatch):
         return FORMATS["int8"].encode(weight)
 
     counted = {**FORMATS, "int8": Format(encode, FORMATS["int8"].decode)}
-    monkeypatch.setattr("ltx_core.models.quantise.FORMATS", counted)
+    monkeypatch.setattr("ltx_core.models.quantise.layers.FORMATS", counted)
     model = load_transformer(INFO, quantiser=Quantiser("int8", SKIP_TRANSFORMER))
     layers = [module for module in model.modules() if isinstance(module, QuantisedLinear)]
     assert len(alive) == len(layers) > 20

@@ -9,10 +9,10 @@ import torch
 from quantised_models import build, pair, run, streams
 from torch import nn
 
-from ltx_core.models.lora import add_lora, load_lora, lora_off, lora_state, save_lora
+from ltx_core.models.lora.adapters import add_lora, load_lora, lora_off, lora_state, save_lora
 from ltx_core.models.options import LoraOptions
-from ltx_core.models.quantise import QuantisedLinear, quantise
-from ltx_core.models.quantise_methods import SKIP_TRANSFORMER
+from ltx_core.models.quantise.layers import QuantisedLinear, quantise
+from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 from ltx_core.models.swap import swap_blocks
 
 METHODS = ("int8", "fp8", "int4", "nf4")

@@ -9,7 +9,7 @@ from zoo.words import as_pieces, t5_tokenizer
 from ltx_core.models.errors import ModelError
 from ltx_core.models.folder import folder_component
 from ltx_core.models.loading import load_tokenizer
-from ltx_core.models.sentencepiece_file import read_pieces
+from ltx_core.models.ltxv.sentencepiece_file import read_pieces
 
 TEXTS = ("", "a red ball rolls to the left", "  Two  Words, 3 dots... ", "ünknown letters 球")
 

@@ -14,8 +14,8 @@ from quantised_models import streams
 from ltx_core.models import swap as room
 from ltx_core.models.errors import ModelError
 from ltx_core.models.full import train_all
-from ltx_core.models.lora import lora_off
-from ltx_core.models.lora_strength import set_strength
+from ltx_core.models.lora.adapters import lora_off
+from ltx_core.models.lora.strength import set_strength
 from ltx_core.models.names import BOTH
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.swap import swap_blocks, swap_of

@@ -11,10 +11,10 @@ from live_tensors import LiveTensors
 from torch import nn
 from zoo import ltx2_parts, ltxv_parts
 
-from ltx_core.models import tiling_memory
 from ltx_core.models.codecs import VideoCodec
-from ltx_core.models.tiling import PIECE_BYTES, Cut, decode_cut, encode_cut
-from ltx_core.models.tiling_memory import (
+from ltx_core.models.tiling import memory as tiling_memory
+from ltx_core.models.tiling.cut import PIECE_BYTES, Cut, decode_cut, encode_cut
+from ltx_core.models.tiling.memory import (
     Size,
     complete,
     decode_peak_bytes,
@@ -23,7 +23,7 @@ from ltx_core.models.tiling_memory import (
     encoder_layers,
     factors,
 )
-from ltx_core.models.tiling_stream import decode_in_pieces, encode_in_pieces
+from ltx_core.models.tiling.stream import decode_in_pieces, encode_in_pieces
 
 DEMO = Path(__file__).parents[3] / "data" / "model" / "vae"
 BOUND = 1e-5

@@ -11,7 +11,7 @@ import torch
 from ltx_core.config.load import load
 from ltx_core.models import swap
 from ltx_core.models.compiling import ATTRIBUTE
-from ltx_core.models.lora_file import read_lora
+from ltx_core.models.lora.file import read_lora
 from ltx_core.models.swap import swap_of
 from ltx_core.run import Pipeline
 from ltx_core.stages.folder import product_of

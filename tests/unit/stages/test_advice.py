@@ -198,7 +198,7 @@ def test_measured_speed_decides_what_swapping_costs(pipeline):
 
 
 def test_calibrations_are_kept_apart_and_fit_two_sizes(tmp_path):
-    from ltx_core.models.work import Work
+    from ltx_core.models.memory.work import Work
 
     rate = fitted((Work(1e9, 1e8), 1e9 * 2e-12 + 1e8 * 3e-12), (Work(2e9, 4e8), 2e9 * 2e-12 + 4e8 * 3e-12))
     assert rate.linear == pytest.approx(2e-12) and rate.attention == pytest.approx(3e-12)

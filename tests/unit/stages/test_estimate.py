@@ -64,7 +64,7 @@ def compute(pipeline, *stages):
     ],
 )
 def test_parameters_are_those_of_the_real_part_and_its_adapters(targets, modalities):
-    from ltx_core.models.lora import add_lora
+    from ltx_core.models.lora.adapters import add_lora
     from ltx_core.models.ltx2 import load_transformer
 
     options = LoraOptions(rank=5, target_modules=targets)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ltx_core.config.load import load
-from ltx_core.models.lora_file import read_lora
-from ltx_core.models.quantise import QuantisedLinear
+from ltx_core.models.lora.file import read_lora
+from ltx_core.models.quantise.layers import QuantisedLinear
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.run import Pipeline
 from ltx_core.stages.grid import _check_base

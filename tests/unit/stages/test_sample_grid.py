@@ -15,7 +15,7 @@ from ltx_core.config.wishes import Wish, sections
 from ltx_core.errors import LtxError
 from ltx_core.media.decode import read_frames
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.lora import add_lora, save_lora
+from ltx_core.models.lora.adapters import add_lora, save_lora
 from ltx_core.models.ltx2 import load_transformer
 from ltx_core.models.options import LoraOptions
 from ltx_core.modes import Strategy

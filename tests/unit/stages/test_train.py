@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from ltx_core.config.load import load
 from ltx_core.errors import ConfigError
 from ltx_core.models.info import ModelError
-from ltx_core.models.lora_file import read_lora
+from ltx_core.models.lora.file import read_lora
 from ltx_core.models.names import modality_of
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.run import Pipeline

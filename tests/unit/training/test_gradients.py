@@ -11,7 +11,7 @@ from ltx_core.conditions import CONDITIONS
 from ltx_core.diffusion.levels import draw_level
 from ltx_core.diffusion.options import LevelParams
 from ltx_core.models.full import train_all
-from ltx_core.models.lora import add_lora, load_lora_state, lora_state
+from ltx_core.models.lora.adapters import add_lora, load_lora_state, lora_state
 from ltx_core.models.names import BOTH, modality_of
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.velocity import Velocity

@@ -1,0 +1,1 @@
+"""What models take of memory and time, from sizes alone."""

@@ -1,0 +1,1 @@
+"""The original layout of LTX-2: names and configs, read and written."""
