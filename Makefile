@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Tests of one file run in one process, two files at once; one thread each, else two processes slow each other down.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 export DO_NOT_TRACK := 1
 
 .PHONY: help demo demo-modes test prove bench docs docs-models format clean
@@ -41,10 +44,10 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not prove"
+	$(PYTEST) -m "not prove"
 
 prove: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m prove
+	$(PYTEST) -m prove
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.bench
