@@ -9,6 +9,7 @@ import torch
 
 from ltx_core.config.load import load
 from ltx_core.models.aside import Aside
+from ltx_core.models.codecs import VideoCodec
 from ltx_core.run import Pipeline
 from ltx_core.stages import models as room
 
@@ -47,14 +48,18 @@ def test_no_two_models_share_the_device(events, context, monkeypatch):
     models = context.models
 
     def loader(name):
-        return lambda *_: events.append(name) or name
+        def load(*_):
+            events.append(name)
+            return VideoCodec(name) if name == "vae" else name
+
+        return load
 
     family = type("Family", (), {"load_video_vae": loader("vae"), "load_audio": loader("audio")})
     monkeypatch.setattr(models, "_family", family)
     models.opened(torch.nn.Linear(1, 1))
     models.wake()
     assert events == [], "a transformer that is there has nothing to wait for"
-    assert (models.video(), models.video(), models.audio()) == ("vae", "vae", "audio")
+    assert (models.video().vae, models.video().vae, models.audio()) == ("vae", "vae", "audio")
     assert events == [
         *("transformer leaves", "memory is free", "vae"),
         *("transformer leaves", "memory is free", "audio"),
