@@ -84,10 +84,13 @@ class Case:
         adapters = block_adapters(dict.fromkeys(adapted, RANK))
         return Arithmetic.of(self.precision, gpu=False, trained=self.full, adapters=adapters)
 
-    def run(self, model: Any, checkpointing: int = 0) -> Any:
+    def streams(self, model: Any) -> list[Stream | None]:
         config = config_of(self.family, 1) | dict(model.config)
+        return [self._stream(config, name) if name in self.modalities else None for name in BOTH]
+
+    def run(self, model: Any, checkpointing: int = 0, streams: list[Stream | None] | None = None) -> Any:
         forward = ltxv_forward if self.family == "ltxv" else transformer_forward
-        streams = [self._stream(config, name) if name in self.modalities else None for name in BOTH]
+        streams = streams or self.streams(model)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
             return forward(model, *streams, checkpointing=checkpointing)
 
@@ -116,14 +119,14 @@ class Living(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.made: dict[int, tuple[StorageWeakRef, int]] = {}
-        self.given: set[int] = set()
+        self.given: dict[int, StorageWeakRef] = {}  # held, so that no other storage gets its address
         self.now = self.peak = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         for storage in _storages((args, kwargs)):
             reference = StorageWeakRef(storage)
             if reference.cdata not in self.made:
-                self.given.add(reference.cdata)
+                self.given.setdefault(reference.cdata, reference)
         result = func(*args, **(kwargs or {}))
         for storage in _storages(result):
             reference = StorageWeakRef(storage)

@@ -89,8 +89,9 @@ def test_the_peak_of_a_step_is_met_within_a_twentieth(case, checkpointing):
     # Weights and moments lay there before, or (moments) are not made without an optimizer.
     expected = training_peak(0, learning, kept) - 12 * count
     assert expected == pytest.approx(measured, rel=0.05)
+    streams = case.streams(model)  # the caller's
     with torch.no_grad():
-        passing = allocated(lambda: case.run(model))
+        passing = allocated(lambda: case.run(model, streams=streams))
     assert inference(shape, case.load, numbers) == pytest.approx(passing, rel=0.1)
 
 
