@@ -44,7 +44,7 @@ class OptimizationOptions:
         max_grad_norm: gradients are scaled down to this norm; 0 never scales.
         scheduler_params: see `SCHEDULER_PARAMS`.
         warmup_steps: optimizer steps in which the learning rate rises from 0.
-        enable_gradient_checkpointing: recompute activations: less memory, about a third more time.
+        enable_gradient_checkpointing: recompute activations: less memory, about half more time for a LoRA.
         checkpoint_every: with it, of every n-th block alone: 2 keeps half the activations and costs half the
             time.
         video_loss_weight: factor of the video loss in the total.
