@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ltx_core.config.root import Config
 from ltx_core.curation.buckets import Bucket
-from ltx_core.curation.options import ReferenceOptions
+from ltx_core.curation.options.references import ReferenceOptions
 from ltx_core.errors import ConfigError
 from ltx_core.geometry.grid import VideoScale
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
-from ltx_core.curation.options import REFERENCE_FILES, ReferenceKind
+from ltx_core.curation.options.references import REFERENCE_FILES, ReferenceKind
 
 KINDS = get_args(ReferenceKind)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

@@ -12,14 +12,10 @@ from ltx_core.config.reference_options import checked_extra, checked_kind
 from ltx_core.config.samples import SampleSection
 from ltx_core.config.sources import downloaded, is_place_of, named
 from ltx_core.curation.buckets import Bucket
-from ltx_core.curation.options import (
-    AudioMaskOptions,
-    AudioReferenceOptions,
-    CaptionOptions,
-    MaskOptions,
-    ReferenceOptions,
-    SceneOptions,
-)
+from ltx_core.curation.options.captions import CaptionOptions
+from ltx_core.curation.options.masks import AudioMaskOptions, MaskOptions
+from ltx_core.curation.options.references import AudioReferenceOptions, ReferenceOptions
+from ltx_core.curation.options.scenes import SceneOptions
 from ltx_core.diffusion.options import LevelMode, LevelParams
 from ltx_core.models.hub import fetch, is_hub_id
 from ltx_core.models.info import ModelInfo

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltx_core.curation.answer import NoCaptionError, clean_answer
-from ltx_core.curation.options import CaptionOptions
+from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.errors import LtxError
 from ltx_core.media.audio import is_silent
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.curation.options import MaskOptions
+from ltx_core.curation.options.masks import MaskOptions
 from ltx_core.geometry.grid import VideoScale
 from ltx_core.geometry.units import latent_frames
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltx_core.curation.buckets import Bucket
-from ltx_core.curation.options import ReferenceOptions
+from ltx_core.curation.options.references import ReferenceOptions
 
 Frames = NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ltx_core.curation.buckets import TIME_TOLERANCE, choose_duration
-from ltx_core.curation.options import DEFAULT_THRESHOLDS, SceneOptions
+from ltx_core.curation.options.scenes import DEFAULT_THRESHOLDS, SceneOptions
 from ltx_core.media.container import (
     COMPLETE_SHARE,
     SCALING_THREADS,

@@ -11,7 +11,7 @@ from ltx_core.curation.answer import NoCaptionError
 from ltx_core.curation.describe import describe
 from ltx_core.curation.describe_sound import describe_sound
 from ltx_core.curation.endpoint import SOUND_RATE, Endpoint
-from ltx_core.curation.options import CaptionOptions
+from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.media.errors import MediaError
 from ltx_core.stages.base import unusable
 from ltx_core.stages.clip import Clip

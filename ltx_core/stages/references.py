@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltx_core.curation.buckets import Bucket
-from ltx_core.curation.options import ReferenceOptions
+from ltx_core.curation.options.references import ReferenceOptions
 from ltx_core.curation.references import reference_bucket
 from ltx_core.geometry.units import video_grid
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable

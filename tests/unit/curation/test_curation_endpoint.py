@@ -13,7 +13,7 @@ from PIL import Image
 
 from ltx_core.curation.answer import NoCaptionError, clean_answer
 from ltx_core.curation.endpoint import Endpoint, EndpointError
-from ltx_core.curation.options import CaptionOptions
+from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.media.decode import read_frames
 
 KEY = "sk-secret-key-of-a-test"

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ltx_core.curation.masks import frames_mask, latent_mask, make_mask, mask_frames
-from ltx_core.curation.options import MaskOptions, ReferenceOptions
+from ltx_core.curation.options.masks import MaskOptions
+from ltx_core.curation.options.references import ReferenceOptions
 from ltx_core.curation.references import canny
 from ltx_core.geometry.grid import VideoScale
 from ltx_core.media.decode import read_frames
 from ltx_core.media.write import write_video
 
 CODE = (
-    "import hashlib; from ltx_core.curation.masks import make_mask; from ltx_core.curation.options import *;"
+    "import hashlib; from ltx_core.curation.masks import make_mask; from ltx_core.curation.options.masks import *;"
     "print(hashlib.sha256(b''.join(make_mask('clip', 9, 64, 96, MaskOptions(kind)).tobytes() "
     "for kind in ('boxes', 'strokes'))).hexdigest())"
 )

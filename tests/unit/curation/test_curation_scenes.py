@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltx_core.curation.options import SceneOptions
+from ltx_core.curation.options.scenes import SceneOptions
 from ltx_core.curation.scenes import Cut, Scene, cut_windows, detect_scenes, held_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.write import write_video

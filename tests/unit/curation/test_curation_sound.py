@@ -22,7 +22,8 @@ from ltx_core.curation.audio_references import add_noise, lowpass
 from ltx_core.curation.buckets import choose_duration
 from ltx_core.curation.describe_sound import describe_sound
 from ltx_core.curation.endpoint import Endpoint
-from ltx_core.curation.options import AudioMaskOptions, CaptionOptions
+from ltx_core.curation.options.captions import CaptionOptions
+from ltx_core.curation.options.masks import AudioMaskOptions
 from ltx_core.curation.scenes import Scene, cut_durations, cut_sound, cut_windows
 from ltx_core.geometry.grid import AudioGrid, AudioScale
 from ltx_core.geometry.units import audio_steps

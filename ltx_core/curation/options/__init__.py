@@ -1,0 +1,1 @@
+"""The options of this room, free of heavy imports."""
