@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ltx_core.curation.options.sources import SourceSet
 from ltx_core.curation.table import TableRow, read_table
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.store.disk import explain
@@ -66,6 +67,7 @@ class SourceFile:
         problem: why it cannot be read at all, or "".
         stamp: (size, mtime) when its digest was taken.
         side: the other files of its line, by column.
+        origin: the source of the list `dataset.source` that it lies in.
     """
 
     path: Path
@@ -75,6 +77,7 @@ class SourceFile:
     problem: str = ""
     stamp: tuple[int, int] = (0, 0)
     side: Mapping[str, SideFile] = field(default_factory=dict, hash=False)
+    origin: SourceSet = field(default_factory=SourceSet)
 
     def check(self) -> None:
         """Refuse a file that was written over since the scan: its results would bear another content's name.
