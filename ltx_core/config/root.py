@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from ltx_core.conditions.base import Modality
+from ltx_core.config.dataset_section import DatasetSection
+from ltx_core.config.section import Section
 from ltx_core.config.sections import (
     DataSection,
-    DatasetSection,
     EngineSection,
     FlowMatchingSection,
     HubSection,
     ModelSection,
-    Section,
     ValidationSection,
     WandbSection,
 )

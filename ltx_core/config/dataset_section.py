@@ -1,0 +1,92 @@
+"""The dataset's section of the config: from media files to rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from ltx_core.config.reference_options import checked_extra, checked_kind
+from ltx_core.config.section import Section
+from ltx_core.curation.buckets import Bucket
+from ltx_core.curation.options.captions import CaptionOptions
+from ltx_core.curation.options.masks import AudioMaskOptions, MaskOptions
+from ltx_core.curation.options.references import AudioReferenceOptions, ReferenceOptions
+from ltx_core.curation.options.scenes import SceneOptions
+
+
+class AudioSection(Section):
+    """How clips without sound are treated."""
+
+    missing: Literal["mask", "drop", "zeros"] = "mask"
+    silent_below: Annotated[float, Field(le=0)] = -60.0
+    """dBFS RMS below which a clip counts as silent."""
+
+
+class HoldoutSection(Section):
+    """The held-out split: by source, so that clips of one source never straddle."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: int = 0
+
+
+class DatasetSection(Section):
+    """From media files to rows."""
+
+    source: Path = Path("data/footage")
+    buckets: tuple[Bucket, ...] = (Bucket(768, 448, 89),)
+    fps: Annotated[float, Field(gt=0)] = 24.0
+    duration_buckets: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    """Seconds of a clip in a mode without video; None: those of `buckets` (frames / fps)."""
+    trigger: str = ""
+    scenes: SceneOptions = SceneOptions()
+    captions: CaptionOptions = CaptionOptions()
+    references: ReferenceOptions = ReferenceOptions()
+    extra_references: dict[str, ReferenceOptions] = Field(default_factory=dict)
+    """Further references by the column that they fill, for further `reference` conditions."""
+    masks: MaskOptions = MaskOptions()
+    audio_references: AudioReferenceOptions = AudioReferenceOptions()
+    audio_masks: AudioMaskOptions = AudioMaskOptions()
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    audio: AudioSection = AudioSection()
+    holdout: HoldoutSection = HoldoutSection()
+    latents_dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    max_rejected_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of sources and clips that may be set aside; scenes shorter than every bucket do not count."""
+
+    @field_validator("buckets", mode="before")
+    @classmethod
+    def _parse_buckets(cls, value: Any) -> Any:
+        texts = value.split(";") if isinstance(value, str) else value
+        if not texts or not isinstance(texts, list | tuple):
+            raise ValueError("no bucket; give at least one, as [768x448x89] (width x height x frames)")
+        return [Bucket.parse(text) if isinstance(text, str) else text for text in texts]
+
+    @field_validator("references", mode="before")
+    @classmethod
+    def _kind_that_can_be_made(cls, value: Any) -> Any:
+        return checked_kind(value)
+
+    @field_validator("extra_references", mode="before")
+    @classmethod
+    def _stated_references(cls, value: Any) -> Any:
+        return checked_extra(value)
+
+    @field_validator("duration_buckets", mode="after")
+    @classmethod
+    def _some_durations(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and not value:
+            raise ValueError(
+                "no duration; give at least one in seconds, as [1.125, 5.0], or leave it out for those of "
+                "`buckets`"
+            )
+        return value
+
+    @property
+    def durations(self) -> tuple[float, ...]:
+        """Seconds of the clips of a mode without video."""
+        if self.duration_buckets is not None:
+            return tuple(sorted(set(self.duration_buckets)))
+        films = [bucket for bucket in self.buckets if bucket.frames > 1] or self.buckets
+        return tuple(sorted({bucket.seconds(self.fps) for bucket in films}))
