@@ -1,4 +1,4 @@
-"""Cut the sources into clips at their scenes, with exact frame ranges."""
+"""Cut the scenes into clips of the wanted lengths, with exact frame ranges."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from ltx_core.errors import LtxError
 from ltx_core.geometry.grid import AudioScale
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, is_given
+from ltx_core.stages.scores import kept_clips
 from ltx_core.store.rows import PendingRow
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class AudioMasks(Stage):
     def items(self, context: Context) -> list[Item]:
         """One per clip, keyed by its duration and the given file."""
         found = []
-        for clip in all_clips(context):
+        for clip in kept_clips(context):
             given = clip.file.side.get(GIVEN)
             digest = given.digest if given is not None and _kind(context) == "file" else ""
             inputs = [clip.clip_id, repr(clip.seconds), digest]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import silence_is_kept
 from ltx_core.stages.given import given_file, is_given
 from ltx_core.stages.latents import no_sound
+from ltx_core.stages.scores import kept_clips
 from ltx_core.store.rows import PendingRow
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class AudioReferences(Stage):
                 (clip.row_key,),
                 clip,
             )
-            for clip in all_clips(context)
+            for clip in kept_clips(context)
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
@@ -103,7 +103,7 @@ class ReferenceAudioLatents(Stage):
 
     def items(self, context: Context) -> list[Item]:
         """One per reference sound, keyed by its bytes and duration."""
-        clips = {clip.clip_id: clip for clip in all_clips(context)}
+        clips = {clip.clip_id: clip for clip in kept_clips(context)}
         found = []
         for item, row in context.results("audio_references"):
             if row.ok:

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ltx_core.curation.buckets import Bucket, DurationBucket
 from ltx_core.stages.scan import SideFile, SourceFile
 from ltx_core.store.keys import digest
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The part of every frame that is used: a rectangle in pixels as shown, and the whole frame's size."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    of_width: int
+    of_height: int
+
+    def scaled(self, width: int, height: int) -> tuple[slice, slice]:
+        """Rows and columns of the part in frames of `width` x `height` pixels."""
+        across, down = width / self.of_width, height / self.of_height
+        left, top = round(self.left * across), round(self.top * down)
+        return (
+            slice(top, top + max(1, round(self.height * down))),
+            slice(left, left + max(1, round(self.width * across))),
+        )
 
 
 @dataclass(frozen=True)
@@ -26,10 +47,11 @@ class Clip:
         start_s, end_s: the same in seconds of the source.
         fps: frame rate that the clip is resampled to.
         bucket: size and frame count that it is fitted to, or its duration in a mode without video.
-        width, height: of the source's frames; 0 for a file without pictures.
+        width, height: of the source's frames, of their used part where it is cropped; 0 without pictures.
         has_audio: whether the source has sound, or a sound is given for it.
         row_key: of the `clips` row that holds the cut.
         origin: where the source's time begins, in seconds of the source (see `media.audio.time_origin`).
+        crop: the used part of its frames; None: all of them.
     """
 
     clip_id: str
@@ -49,6 +71,7 @@ class Clip:
     has_audio: bool
     row_key: str
     origin: float = 0.0
+    crop: Crop | None = None
 
     @property
     def path(self) -> Path:
@@ -75,7 +98,8 @@ class Clip:
         """Digest of what decides the clip's frames: cut, frame rate and bucket."""
         if not self.has_picture:
             return digest([self.clip_id, self.seconds])
-        return digest([self.clip_id, self.fps, str(self.bucket)])
+        cropped = [] if self.crop is None else [asdict(self.crop)]
+        return digest([self.clip_id, self.fps, str(self.bucket), *cropped])
 
     @cached_property
     def sound(self) -> str:

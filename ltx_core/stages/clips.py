@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ltx_core.curation.buckets import Bucket, choose_bucket, choose_duration
 from ltx_core.curation.scenes import held_frames
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
+from ltx_core.stages.buckets import buckets_of
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.stages.scan import SourceFile
@@ -21,44 +22,53 @@ from ltx_core.store.rows import PendingRow, Row
 if TYPE_CHECKING:
     from ltx_core.curation.scenes import Cut
 
+Stored = Sequence[Mapping[str, Any]]
+"""The scenes of a source as their row holds them."""
+
 
 class Clips(Stage):
-    """Scene splitting."""
+    """Windows of the scenes."""
 
     name: ClassVar[str] = "clips"
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Scene options, and the lengths that windows are cut to."""
+        """The lengths that windows are cut to."""
         dataset = context.config.dataset
         if _by_duration(context):
-            return {"scenes": asdict(dataset.scenes), "durations": list(dataset.durations)}
-        lengths = sorted({bucket.frames for bucket in dataset.buckets})
-        return {"scenes": asdict(dataset.scenes), "fps": dataset.fps, "lengths": lengths}
+            return {"durations": list(dataset.durations)}
+        return {"fps": dataset.fps, "lengths": _lengths(context)}
 
     def items(self, context: Context) -> list[Item]:
-        """One per source that can be read."""
+        """One per source whose scenes were found."""
+        buckets_of(context)
         return [
             Item(
                 self.key(context, [row.content_digest]), item.clip_id, item.name, (row.row_key,), item.payload
             )
-            for item, row in context.results("sources")
+            for item, row in context.results("scenes")
             if row.ok
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
-        """Find the scenes of each source and cut them into windows."""
+        """Cut the scenes of each source into windows."""
         from ltx_core.media.errors import MediaError
 
         facts = {item.clip_id: row for item, row in context.results("sources")}
+        scenes = {item.clip_id: row for item, row in context.results("scenes")}
         for item in items:
             found = facts[item.clip_id].columns
+            stored = scenes[item.clip_id].columns["scenes"]
             cut = _cut_sound if found["kind"] == "audio" else _cut_film
             try:
-                scenes, cuts = cut(context, item.payload, found)
+                cuts = cut(context, item.payload, found, stored)
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
-            yield pending(item, columns={"scenes": scenes, "cuts": [asdict(cut) for cut in cuts]})
+            yield pending(item, columns={"scenes": len(stored), "cuts": [asdict(cut) for cut in cuts]})
+
+
+def _lengths(context: Context) -> list[int]:
+    return sorted({bucket.frames for bucket in buckets_of(context)})
 
 
 def _by_duration(context: Context) -> bool:
@@ -67,23 +77,23 @@ def _by_duration(context: Context) -> bool:
     return config.training_strategy.video is None and config.dataset.duration_buckets is not None
 
 
-def _cut_film(context: Context, source: SourceFile, facts: Mapping[str, Any]) -> tuple[int, list[Cut]]:
-    from ltx_core.curation.scenes import cut_durations, cut_windows, detect_scenes
+def _cut_film(context: Context, source: SourceFile, facts: Mapping[str, Any], stored: Stored) -> list[Cut]:
+    from ltx_core.curation.scenes import Scene, cut_durations, cut_windows
+    from ltx_core.media.container import frame_index
 
-    dataset = context.config.dataset
-    scenes = detect_scenes(source.path, dataset.scenes)
+    dataset, times = context.config.dataset, frame_index(source.path).times
+    scenes = [Scene(**one, times=times[one["start_frame"] : one["end_frame"]]) for one in stored]
     if _by_duration(context):
-        return len(scenes), cut_durations(scenes, dataset.durations)
-    return len(scenes), cut_windows(scenes, dataset.fps, sorted({b.frames for b in dataset.buckets}))
+        return cut_durations(scenes, dataset.durations)
+    return cut_windows(scenes, dataset.fps, _lengths(context))
 
 
-def _cut_sound(context: Context, source: SourceFile, facts: Mapping[str, Any]) -> tuple[int, list[Cut]]:
+def _cut_sound(context: Context, source: SourceFile, facts: Mapping[str, Any], stored: Stored) -> list[Cut]:
     from ltx_core.curation.scenes import cut_sound
-    from ltx_core.media.audio import sound_span
 
-    start, end = sound_span(source.path)
-    source.check()
-    return 1, cut_sound(start, end, int(facts["audio_rate"]), context.config.dataset.durations)
+    (whole,) = stored
+    durations = context.config.dataset.durations
+    return cut_sound(whole["start_s"], whole["end_s"], int(facts["audio_rate"]), durations)
 
 
 def all_clips(context: Context) -> list[Clip]:
@@ -150,6 +160,7 @@ def _bucket(context: Context, size: tuple[int, int], seconds: float) -> tuple[Bu
         found = choose_duration(seconds, dataset.durations)
         return found, f"shorter than every bucket: {seconds:.3f} < {shortest:g} s"
     held = held_frames(seconds, dataset.fps)
-    least = min(bucket.frames for bucket in dataset.buckets)
-    bucket = choose_bucket(*size, held, dataset.buckets)
+    buckets = buckets_of(context)
+    least = min(bucket.frames for bucket in buckets)
+    bucket = choose_bucket(*size, held, buckets)
     return bucket, f"shorter than every bucket: {held} < {least} frames"

@@ -15,10 +15,11 @@ from ltx_core.curation.split import split_by_source
 from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips, rejected_cuts
+from ltx_core.stages.clips import rejected_cuts
 from ltx_core.stages.context import Context
 from ltx_core.stages.imported import Imported
 from ltx_core.stages.imported_dataset import gather_imported
+from ltx_core.stages.scores import kept_clips
 from ltx_core.stages.sources import first_files
 from ltx_core.stages.text import Text, full_text, text_key
 from ltx_core.store.dataset import Sample, Split, dataset_bytes, read_dataset
@@ -114,14 +115,15 @@ def rejections(context: Context) -> list[tuple[str, str]]:
     if context.config.imported:
         return gather_imported(context)[1]
     found = [(item.name, row.reason) for item, row in context.results("sources") if not row.ok]
-    found += [(item.name, row.reason) for item, row in context.results("clips") if not row.ok]
+    for stage in ("scenes", "clips"):
+        found += [(item.name, row.reason) for item, row in context.results(stage) if not row.ok]
     found += rejected_cuts(context)
     found += [(item.name, row.reason) for item, row in context.results("captions") if not row.ok]
     return found
 
 
 def _gather(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], list[tuple[str, str]]]:
-    clips = all_clips(context)
+    clips = kept_clips(context)
     captions = {clip_id: row for clip_id, row in context.by_clip("captions").items() if row.ok}
     texts = {item.key: row for item, row in context.results("text")}
     usable = [clip for clip in clips if clip.clip_id in captions]

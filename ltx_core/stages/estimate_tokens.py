@@ -10,10 +10,10 @@ from ltx_core.errors import ConfigError
 from ltx_core.geometry.units import audio_steps, video_grid
 from ltx_core.models.memory.block import Load
 from ltx_core.stages.base import NotReadyError
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.imported_dataset import imported_buckets
 from ltx_core.stages.references import reference_tokens
+from ltx_core.stages.scores import kept_clips
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def clip_buckets(context: Context) -> list[Bucket] | None:
     try:
         if context.config.imported:
             return imported_buckets(context)
-        return [clip.bucket for clip in all_clips(context)]
+        return [clip.bucket for clip in kept_clips(context)]
     except NotReadyError:
         return None
 

@@ -9,8 +9,8 @@ from ltx_core.curation.buckets import Bucket
 from ltx_core.models.tiling.cut import encode_cut
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
+from ltx_core.stages.scores import kept_clips
 from ltx_core.store.rows import PendingRow
 
 
@@ -24,7 +24,7 @@ def clip_items(context: Context, stage: Stage) -> list[Item]:
             (clip.row_key,),
             clip,
         )
-        for clip in all_clips(context)
+        for clip in kept_clips(context)
     ]
 
 
@@ -106,7 +106,7 @@ class AudioLatents(Stage):
         """One per clip, keyed by what decides its sound."""
         return [
             Item(self.key(context, [clip.sound]), clip.clip_id, clip.name, (clip.row_key,), clip)
-            for clip in all_clips(context)
+            for clip in kept_clips(context)
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, given_key, is_given, start_in
 from ltx_core.stages.latents import clip_columns
+from ltx_core.stages.scores import kept_clips
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
@@ -47,7 +47,7 @@ class Masks(Stage):
                 (clip.row_key,),
                 clip,
             )
-            for clip in all_clips(context)
+            for clip in kept_clips(context)
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:

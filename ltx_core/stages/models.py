@@ -124,8 +124,7 @@ class Models:
         window = FrameWindow(clip.start_s, clip.fps, clip.bucket.frames, clip.start, clip.end)
         indices = window.frames(frame_times(clip.path))
         width, height = clip.bucket.width, clip.bucket.height
-        size = decode_size(clip.width, clip.height, width, height)
-        frames = fit(read_frames(clip.path, indices, size), width, height)
+        frames = fit(_used(clip, indices, decode_size(clip.width, clip.height, width, height)), width, height)
         clip.file.check()
         with self._frames_lock:
             self._frames[clip.pixels] = frames
@@ -160,3 +159,15 @@ class Models:
             self._loaded[name] = load()
         result: T = self._loaded[name]
         return result
+
+
+def _used(clip: Clip, indices: list[int], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Frames of a clip's source, their used part at about `size`; None: as stored."""
+    crop = clip.crop
+    if crop is None:
+        return read_frames(clip.path, indices, size)
+    if size is not None:
+        size = round(crop.of_width * size[0] / crop.width), round(crop.of_height * size[1] / crop.height)
+    frames = read_frames(clip.path, indices, size)
+    rows, columns = crop.scaled(frames.shape[2], frames.shape[1])
+    return frames[:, rows, columns]

@@ -16,10 +16,10 @@ from ltx_core.curation.references import reference_bucket
 from ltx_core.geometry.units import video_grid
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, given_key, is_given, start_in
 from ltx_core.stages.latents import cut_marks
+from ltx_core.stages.scores import kept_clips
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow
 
@@ -54,7 +54,7 @@ class References(Stage):
                 column,
             )
             for column, options in wanted_references(context).items()
-            for clip in all_clips(context)
+            for clip in kept_clips(context)
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:

@@ -14,6 +14,7 @@ from ltx_core.stages.latents import AudioLatents, Latents
 from ltx_core.stages.masks import MaskLatents, Masks
 from ltx_core.stages.publish import Publish
 from ltx_core.stages.references import ReferenceLatents, References
+from ltx_core.stages.scenes import Scenes
 from ltx_core.stages.sources import Sources
 from ltx_core.stages.text import Text
 from ltx_core.stages.train import Train
@@ -21,6 +22,7 @@ from ltx_core.stages.train import Train
 STAGES: tuple[Stage, ...] = (
     Imported(),
     Sources(),
+    Scenes(),
     Clips(),
     Captions(),
     Text(),
@@ -43,7 +45,8 @@ STAGES: tuple[Stage, ...] = (
 REQUIRES: dict[str, tuple[str, ...]] = {
     "imported": (),
     "sources": (),
-    "clips": ("sources",),
+    "scenes": ("sources",),
+    "clips": ("scenes",),
     "captions": ("clips",),
     "text": ("captions",),
     "references": ("clips",),

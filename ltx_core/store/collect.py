@@ -5,7 +5,7 @@ from __future__ import annotations
 from ltx_core.store.rows import Row
 from ltx_core.store.store import Store, is_young
 
-ROOTS = ("imported", "sources", "clips", "captions", "dataset", "train", "evaluate", "publish")
+ROOTS = ("imported", "sources", "scenes", "clips", "captions", "dataset", "train", "evaluate", "publish")
 """Stages whose rows are kept; what they name directly or through others is kept with them. Those before the
 dataset are small, say why something was set aside, and a caption may have been paid for. The files of
 imported rows may be gone."""
