@@ -13,6 +13,7 @@ from ltx_core.media.decode import read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.fit import decode_size
 from ltx_core.media.probe import MediaInfo, probe
+from ltx_core.media.treatment import PLAIN
 from ltx_core.media.window import nearest_frames
 
 Frames = NDArray[np.uint8]
@@ -38,9 +39,12 @@ def open_pictures(path: Path) -> MediaInfo:
     """What a file with pictures holds.
 
     Raises:
-        MediaError: when it cannot be read, or has no pictures.
+        MediaError: when it cannot be read, has no pictures, or they are no SDR frames.
     """
     info = probe(path)
+    reason = PLAIN.refusal(info)
+    if reason:
+        raise MediaError(reason, path)
     if info.kind == "audio":
         raise MediaError("no pictures: a sound; give a video or an image", path)
     return info

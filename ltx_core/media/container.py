@@ -5,11 +5,16 @@ Design choices
   edit list hides (`is_discard`) count as read but are no frames.
 - A file whose packets bear no presentation times (old AVI) is indexed by decoding it, and is read in order.
 - Truncation shows here: the packets of a cut-off file end long before its declared end.
+- Frames before the first one that decoding can start from (a recording that begins anywhere) are no frames.
+- Only formats that hold their media themselves are opened, and only as files: a playlist, whatever its name,
+  could have other files read, or addresses asked.
+- FFmpeg's own messages are off (PyAV's default): what matters becomes a reason.
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +26,22 @@ from typing import Any
 import av
 
 from ltx_core.media.errors import MediaError, MediaGoneError
+from ltx_core.media.junk import what_else
+from ltx_core.media.pictures import MAX_PIXELS, TOO_LARGE, look
 
 COMPLETE_SHARE = 0.98
 """Share of the declared frames (or of the declared duration) that a file must hold not to be truncated."""
 FALLBACK_FPS = 25.0
+MOST_FPS = 10_000
+"""Stated rates from here on are a container's clock, not frames per second."""
 SCALING_THREADS = 1
 """PyAV's default starts a thread per core for each frame, which costs more than scaling; bits are equal."""
+LONGEST_S = 1e6
+"""Seconds (eleven days) from which on a file's times are taken for nonsense."""
+REFERRING = frozenset(
+    ("concat", "dash", "hls", "imf", "image2", "image2pipe", "lavfi", "rtp", "rtsp", "sap", "sdp", "svg_pipe")
+)
+"""Formats whose files name other files or addresses, or draw."""
 _DISK_ERRORS = frozenset({errno.EIO, errno.ENOENT, errno.EACCES, errno.ESTALE, errno.ENODEV, errno.ENOTCONN})
 """System errors that speak of the disk or the network, not of the file's content."""
 
@@ -55,20 +70,36 @@ class FrameIndex:
 @contextmanager
 def open_media(path: Path | str) -> Iterator[Any]:
     """An open PyAV container; every failure to open or read becomes a `MediaError` with a short reason."""
-    _check_file(Path(path))
+    check_file(Path(path))
+    limits = {"format_whitelist": _formats(), "protocol_whitelist": "file"}
+    container = None
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        # `file:` keeps a name with a colon from being taken for an address.
+        container = av.open(f"file:{path}", metadata_errors="replace", container_options=limits)
+        with container:
             if container.format.name == "tty":
-                raise MediaError("unreadable: a text file, not a video", path)
+                raise MediaError(f"unreadable: {what_else(Path(path))}", path)
             yield container
     except av.error.FFmpegError as error:
         text = error.strerror or str(error)
         if error.errno in _DISK_ERRORS:
             raise MediaGoneError(f"unreadable: {text}", path) from error
-        raise MediaError(f"unreadable: damaged or not a media file ({text})", path) from error
+        other = what_else(Path(path)) if container is None else ""
+        raise MediaError(f"unreadable: {other or f'damaged or not a media file ({text})'}", path) from error
 
 
-def _check_file(path: Path) -> None:
+@lru_cache(maxsize=1)
+def _formats() -> str:
+    """Every format of FFmpeg's that may be opened."""
+    return ",".join(sorted(name for name in av.formats_available if name not in REFERRING))
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file with content that can be read.
+
+    Raises:
+        MediaError: with the reason.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise MediaError("unreadable: not a file", path)
@@ -82,16 +113,21 @@ def _check_file(path: Path) -> None:
 
 
 def video_stream(container: Any) -> Any:
-    """The first real video stream, or None; a cover picture is no video."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
+    """The video that a player shows (the default one, else the first), or None; a cover is no video."""
+    cover = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    return _preferred(streams)
 
 
 def audio_stream(container: Any) -> Any:
-    """The first audio stream whose codec is known, or None."""
-    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+    """The sound that a player plays, or None: the default track, else the first, whose codec is known."""
+    return _preferred([stream for stream in container.streams.audio if stream.codec_context is not None])
+
+
+def _preferred(streams: list[Any]) -> Any:
+    default = av.stream.Disposition.default
+    chosen = next((stream for stream in streams if stream.disposition & default), None)
+    return chosen or (streams[0] if streams else None)
 
 
 def frame_index(path: Path | str) -> FrameIndex:
@@ -101,7 +137,7 @@ def frame_index(path: Path | str) -> FrameIndex:
         MediaError: unreadable, without a video stream, or truncated.
     """
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     facts = path.stat()
     return _frame_index(str(path), facts.st_size, facts.st_mtime_ns)
 
@@ -109,8 +145,11 @@ def frame_index(path: Path | str) -> FrameIndex:
 @lru_cache(maxsize=16)
 def _frame_index(path: str, size: int, changed: int) -> FrameIndex:
     del size, changed
+    picture = look(Path(path))
+    if picture is not None:
+        return _index_picture(picture.durations)
     with open_media(path) as container:
-        stream = video_stream(container)
+        stream = checked_video(container, path)
         if stream is None:
             raise MediaError("no video stream", path)
         declared, seconds = stream.frames, _declared_seconds(container, stream)
@@ -121,9 +160,41 @@ def _frame_index(path: str, size: int, changed: int) -> FrameIndex:
     if not index.times:
         raise MediaError("no frames in the video stream", path)
     length = index.end - index.times[0]
+    if not 0 <= length <= LONGEST_S or abs(index.times[0]) > LONGEST_S:
+        raise MediaError(
+            f"unreadable: frames from {index.times[0]:g} s to {index.end:g} s; copy it into a new container",
+            path,
+        )
     if packets < COMPLETE_SHARE * declared and length < COMPLETE_SHARE * seconds:
         raise MediaError(f"truncated: {packets} of {declared} frames", path)
     return index
+
+
+def checked_video(container: Any, path: Path | str) -> Any:
+    """The video stream, or None.
+
+    Raises:
+        MediaError: when its codec is unknown or its frames are larger than memory is kept for.
+    """
+    stream = video_stream(container)
+    if stream is None:
+        return None
+    codec = stream.codec_context
+    if codec is None:
+        raise MediaError("unsupported codec", path)
+    if codec.width * codec.height > MAX_PIXELS:
+        raise MediaError(TOO_LARGE.format(f"{codec.width}x{codec.height}"), path)
+    codec.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def _index_picture(durations: tuple[int, ...]) -> FrameIndex:
+    """A still as one frame of a twenty-fifth of a second, or a moving picture's frames (milliseconds)."""
+    if len(durations) < 2:
+        return FrameIndex((0.0,), (0,), (0,), 1 / FALLBACK_FPS, seekable=False)
+    starts = [0, *itertools.accumulate(durations)]
+    times = tuple(start / 1000 for start in starts[:-1])
+    return FrameIndex(times, tuple(range(len(times))), (0,), starts[-1] / 1000, seekable=False)
 
 
 def _declared_seconds(container: Any, stream: Any) -> float:
@@ -149,19 +220,32 @@ def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]
             hidden += 1
         else:
             shown.append((packet.pts, packet.duration or 0))
-    shown.sort()
+    # Without a picture to start from, frames at a recording's beginning cannot be decoded.
+    shown = sorted(frame for frame in shown if not keyframes or frame[0] >= keyframes[0])
+    if len({pts for pts, _ in shown}) < len(shown):
+        return None, count
+    return _index_of(shown, keyframes, stream, hidden), count
+
+
+def _index_of(shown: list[tuple[int, int]], keyframes: list[int], stream: Any, hidden: int) -> FrameIndex:
     base = float(stream.time_base)
-    step = 1 / float(stream.average_rate or stream.guessed_rate or FALLBACK_FPS)
+    step = 1 / rate_of(stream)
     end = max((pts * base + (duration * base or step) for pts, duration in shown), default=0.0)
     pts = tuple(pts for pts, _ in shown)
     times = tuple(value * base for value in pts)
-    return FrameIndex(times, pts, tuple(sorted(keyframes)), end, hidden), count
+    return FrameIndex(times, pts, tuple(sorted(keyframes)), end, hidden)
+
+
+def rate_of(stream: Any) -> float:
+    """Frames per second that a video stream states, or `FALLBACK_FPS`."""
+    rate = float(stream.average_rate or stream.guessed_rate or FALLBACK_FPS)
+    return rate if 0 < rate < MOST_FPS else FALLBACK_FPS
 
 
 def _index_by_decoding(path: str) -> FrameIndex:
     with open_media(path) as container:
-        stream = video_stream(container)
-        rate = float(stream.average_rate or stream.guessed_rate or FALLBACK_FPS)
+        stream = checked_video(container, path)
+        rate = rate_of(stream)
         count = sum(1 for _ in container.decode(stream))
     times = tuple(number / rate for number in range(count))
     return FrameIndex(times, tuple(range(count)), (0,), count / rate, seekable=False)

@@ -3,34 +3,43 @@
 Design choices
 - decord reads plain files: its own reader per call, sorted indices, closed at once (it decodes ahead without
   bound, and a reader that two threads share hangs).
-- PyAV reads what decord gets wrong or cannot read: AV1, AVI, GIF, stills, edit lists, pixels that are not
-  square, high-definition video that does not state its colours, and any file on which decord fails.
-- Both give the frame that a player shows: turned by the file's rotation, with square pixels.
+- PyAV reads what decord gets wrong or cannot read: AV1, AVI, GIF, edit lists, pixels that are not square,
+  high-definition video that does not state its colours, more than 8 bits, high dynamic range, fields, alpha,
+  several videos in one file, and any file on which decord fails. Pillow reads pictures.
+- All give the frame that a player shows: turned by the file's rotation, with square pixels, of one size.
+- Frames come one by one, so that no more than the wanted ones and a few in flight are in memory.
 """
 
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.container import SCALING_THREADS, FrameIndex, frame_index, open_media, video_stream
+from ltx_core.media.colour import picture_of
+from ltx_core.media.container import FrameIndex, frame_index, open_media, video_stream
 from ltx_core.media.errors import MediaError
+from ltx_core.media.pictures import moving_frames, read_picture
 from ltx_core.media.probe import MediaInfo, probe
+from ltx_core.media.seek import wanted_frames
+from ltx_core.media.treatment import PLAIN, Treatment
 from ltx_core.media.window import nearest_frames
 
 log = logging.getLogger(__name__)
 DECORD_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "libvpx", "libvpx-vp9"})
 DECORD_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 """In others (AVI with B-frames, for one) decord returns wrong frames without a word."""
+DECORD_BATCH = 16
+"""Frames that decord hands over at once."""
 Frames = NDArray[np.uint8]
 Size = tuple[int, int]
+Change = Callable[[Frames], Frames]
 
 
 def frame_times(path: Path | str) -> list[float]:
@@ -52,26 +61,32 @@ def frame_count(path: Path, fps: float) -> int:
     return int((times[-1] - times[0]) * fps + 1e-3) + 1
 
 
-def read_frames(path: Path | str, at: Sequence[int] | Sequence[float], size: Size | None = None) -> Frames:
+def read_frames(
+    path: Path | str,
+    at: Sequence[int] | Sequence[float],
+    size: Size | None = None,
+    treatment: Treatment = PLAIN,
+    change: Change | None = None,
+) -> Frames:
     """Frames of a video in the order asked for, uint8 `[F, H, W, 3]`, RGB.
 
     Args:
         path: the file.
         at: frame indices (all int) or times in seconds (any float), for which the nearest frame is taken.
         size: (width, height) to resize to while decoding, whatever the aspect; None keeps the size.
+        treatment: of films that are not plain SDR frames.
+        change: what is done to each frame `[H, W, 3]` as it comes (a crop, a fit), so that only its result is
+            kept in memory.
 
     Raises:
-        MediaError: the file or one of the frames cannot be read.
+        MediaError: the file or one of the frames cannot be read, or the treatment refuses it.
         ValueError: no frame asked for, or an index out of range.
     """
     path = Path(path)
     index = frame_index(path)
     wanted = _indices(index, at)
     unique = sorted(set(wanted))
-    info = _probe(str(path), path.stat().st_mtime_ns)
-    frames = _read_decord(path, unique, size, index) if is_plain(info) else None
-    if frames is None:
-        frames = _read_pyav(path, unique, size, info, index)
+    frames = _collected(_frames(path, unique, size, index, treatment), len(unique), change)
     place = {number: position for position, number in enumerate(unique)}
     order = [place[number] for number in wanted]
     return frames if order == list(range(len(unique))) else frames[order]
@@ -88,7 +103,21 @@ def is_plain(info: MediaInfo) -> bool:
         and info.video_start >= 0
         and info.square
         and not info.assume_709
+        and info.depth == 8
+        and info.video_tracks == 1
+        and not (info.hdr or info.interlaced or info.alpha)
     )
+
+
+def file_info(path: Path) -> MediaInfo:
+    """What `probe` finds, remembered as long as the file's time of change stays."""
+    return _probe(str(path), path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _probe(path: str, changed: int) -> MediaInfo:
+    del changed
+    return probe(path)
 
 
 def _indices(index: FrameIndex, at: Sequence[int] | Sequence[float]) -> list[int]:
@@ -103,106 +132,92 @@ def _indices(index: FrameIndex, at: Sequence[int] | Sequence[float]) -> list[int
     return numbers
 
 
-@lru_cache(maxsize=64)
-def _probe(path: str, changed: int) -> MediaInfo:
-    del changed
-    return probe(path)
+def _frames(
+    path: Path, indices: list[int], size: Size | None, index: FrameIndex, treatment: Treatment
+) -> Iterator[Frames]:
+    """The frames `indices` (rising) one by one, by whichever library reads this file right."""
+    info = file_info(path)
+    reason = treatment.refusal(info)
+    if reason:
+        raise MediaError(reason, path)
+    if is_plain(info):
+        frames = _by_decord(path, indices, size, index)
+        first = next(frames, None)
+        if first is not None:
+            return chain([first], frames)
+    if info.pillow:
+        return _by_pillow(path, indices, size, info)
+    return _by_pyav(path, indices, size, index, treatment)
 
 
-def _read_decord(path: Path, indices: list[int], size: Size | None, index: FrameIndex) -> Frames | None:
-    """Frames by decord, or None when it fails on this file."""
+def _collected(frames: Iterator[Frames], count: int, change: Change | None) -> Frames:
+    """All frames in one array `[F, H, W, 3]`, each written to its place as it comes."""
+    out: Frames | None = None
+    for number, frame in enumerate(frames):
+        changed = frame if change is None else change(frame)
+        if out is None:
+            out = np.empty((count, *changed.shape), np.uint8)
+        out[number] = changed
+    assert out is not None
+    return out
+
+
+def _by_decord(path: Path, indices: list[int], size: Size | None, index: FrameIndex) -> Iterator[Frames]:
+    """Frames by decord; none when it fails on this file, and by PyAV from where it fails later on."""
     try:
         import decord
     except ImportError:
-        return None
+        return
     decord.logging.set_level(decord.logging.QUIET)
     width, height = size or (-1, -1)
-    reader = None
+    reader, done = None, 0
     try:
         reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1, width=width, height=height)
         if len(reader) != len(index.times):
             log.debug("%s: decord counts %d frames, PyAV %d", path, len(reader), len(index.times))
-            return None
-        return np.asarray(reader.get_batch(indices).asnumpy(), np.uint8)
+            return
+        for start in range(0, len(indices), DECORD_BATCH):
+            batch = reader.get_batch(indices[start : start + DECORD_BATCH]).asnumpy()
+            for frame in batch:
+                yield frame
+                done += 1
     except (decord.DECORDError, RuntimeError) as error:
         log.debug("%s: decord failed (%s); reading with PyAV", path, str(error).splitlines()[0])
-        return None
     finally:
         del reader
+    if 0 < done < len(indices):
+        yield from _by_pyav(path, indices[done:], size, index, PLAIN)
 
 
-def _read_pyav(
-    path: Path, indices: list[int], size: Size | None, info: MediaInfo, index: FrameIndex
-) -> Frames:
-    if size is None and not info.square:
-        size = (info.width, info.height)
-    out: list[Frames] = []
+def _by_pillow(path: Path, indices: list[int], size: Size | None, info: MediaInfo) -> Iterator[Frames]:
+    """Pictures; the frames of a moving one are read in order."""
+    if info.kind == "image":
+        yield read_picture(path, size)
+        return
+    wanted = set(indices)
+    with closing(moving_frames(path, size)) as frames:
+        for number, frame in enumerate(frames):
+            if number in wanted:
+                yield frame
+            if number >= indices[-1]:
+                return
+    raise MediaError("unreadable: fewer frames than when it was probed", path)
+
+
+def _by_pyav(
+    path: Path, indices: list[int], size: Size | None, index: FrameIndex, treatment: Treatment
+) -> Iterator[Frames]:
+    info = file_info(path)
+    whole = info.interlaced and treatment.interlaced == "deinterlace"
+    done = 0
     with open_media(path) as container:
         stream = video_stream(container)
         stream.codec_context.thread_count = 1
-        chosen = _seek_frames if index.seekable else _count_frames
-        for frame in chosen(container, stream, indices, index):
-            out.append(_rgb(frame, size, info))
-    if len(out) < len(indices):
-        time = index.times[indices[len(out)]]
-        raise MediaError(f"unreadable: damaged at {time:.2f} s (frame {indices[len(out)]})", path)
-    return np.stack(out)
-
-
-def _count_frames(container: Any, stream: Any, indices: list[int], index: FrameIndex) -> Iterator[Any]:
-    """The wanted frames of a file that can only be read from its start."""
-    del index
-    wanted = set(indices)
-    for number, frame in enumerate(container.decode(stream)):
-        if number in wanted:
-            yield frame
-        if number >= indices[-1]:
-            return
-
-
-def _seek_frames(container: Any, stream: Any, indices: list[int], index: FrameIndex) -> Iterator[Any]:
-    """The wanted frames; jumps ahead where a keyframe lies between two of them."""
-    position: int | None = None
-    source: Iterator[Any] = iter(())
-    for number in indices:
-        pts = index.pts[number]
-        keyframe = _keyframe_before(index, pts)
-        if position is None or keyframe > position:
-            container.seek(keyframe, stream=stream, backward=True)
-            source = container.decode(stream)
-        frame = _advance(source, pts)
-        if frame is None or frame.pts != pts:
-            # The container's seek landed behind the frame: decode from the start.
-            container.seek(min(index.keyframes[0], index.pts[0]), stream=stream, backward=True)
-            source = container.decode(stream)
-            frame = _advance(source, pts)
-            if frame is None or frame.pts != pts:
-                return
-        position = pts
-        yield frame
-
-
-def _keyframe_before(index: FrameIndex, pts: int) -> int:
-    place = bisect_right(index.keyframes, pts) - 1
-    return index.keyframes[max(place, 0)] if index.keyframes else index.pts[0]
-
-
-def _advance(source: Iterator[Any], pts: int) -> Any | None:
-    for frame in source:
-        if frame.pts is not None and frame.pts >= pts:
-            return frame
-    return None
-
-
-def _rgb(frame: Any, size: Size | None, info: MediaInfo) -> Frames:
-    """One frame as shown: uint8 `[H, W, 3]`."""
-    from av.video.reformatter import Colorspace
-
-    turned = info.rotation in (90, 270)
-    options: dict[str, Any] = {"format": "rgb24", "interpolation": "BICUBIC", "threads": SCALING_THREADS}
-    if size is not None:
-        options["width"], options["height"] = size[::-1] if turned else size
-    if info.assume_709:
-        options["src_colorspace"] = Colorspace.ITU709
-    image = frame.reformat(**options).to_ndarray()
-    return np.ascontiguousarray(np.rot90(image, info.rotation // 90))
+        for frame in wanted_frames(container, stream, indices, index, whole):
+            if frame.is_corrupt:
+                break
+            yield picture_of(frame, info, size)
+            done += 1
+    if done < len(indices):
+        time = index.times[indices[done]]
+        raise MediaError(f"unreadable: damaged at {time:.2f} s (frame {indices[done]})", path)

@@ -12,6 +12,7 @@ from ltx_core.media.container import frame_index
 from ltx_core.media.decode import frame_times, read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.probe import probe
+from ltx_core.media.treatment import PLAIN
 from ltx_core.media.window import FrameWindow
 from ltx_core.media.write import write_video
 
@@ -21,7 +22,7 @@ def numbers(frames):
 
 
 def by_pyav(path, indices, size=None):
-    return decode._read_pyav(path, indices, size, probe(path), frame_index(path))
+    return np.stack(list(decode._by_pyav(path, indices, size, frame_index(path), PLAIN)))
 
 
 def test_both_libraries_give_the_frames_asked_for(video):

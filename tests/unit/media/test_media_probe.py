@@ -7,7 +7,7 @@ import pytest
 from media_files import counted_frames, encode, tone
 
 from ltx_core.media.audio import read_audio
-from ltx_core.media.decode import frame_times
+from ltx_core.media.decode import frame_times, read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.probe import probe
 from ltx_core.media.sheet import png
@@ -82,7 +82,10 @@ def test_hdr_is_refused_with_the_fix(tmp_path):
     path = tmp_path / "hdr.mp4"
     tags = "log-level=none:pools=1:transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc"
     encode(path, counted_frames(4), "libx265", pix_fmt="yuv420p10le", **{"x265-params": tags})
-    assert reason(path) == "HDR video (PQ): convert it to SDR (BT.709) first"
+    assert probe(path).hdr == "PQ"
+    with pytest.raises(MediaError) as caught:
+        read_frames(path, [0])
+    assert caught.value.reason == "HDR video (PQ): convert it to SDR (BT.709) first"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop it")
