@@ -75,15 +75,15 @@ def test_rows_that_another_process_commits_or_removes_are_seen(tmp_path):
         (tmp_path / "films" / f"{number}.mp4").write_bytes(b"%d" % number)
     raw = {"workspace": str(tmp_path / "ws"), "dataset": {"source": str(tmp_path / "films")}}
     mine, other = (Pipeline(build(raw, tmp_path, "run.yaml")) for _ in range(2))
-    assert mine.plan("sources").missing == 3 and not mine.plan("clips").ready
+    assert mine.plan("sources").missing == 3 and not mine.plan("scenes").ready
     items = mine.context.items("sources")
     spec = other.registry["sources"]
     rows = [pending(item, columns={"width": 64}) for item in other.context.items("sources")]
     other.context.store.write(spec.meta(other.context), rows[:2])
-    assert mine.plan("sources").missing == 1 and not mine.plan("clips").ready
+    assert mine.plan("sources").missing == 1 and not mine.plan("scenes").ready
     other.context.store.write(spec.meta(other.context), rows[2:])
-    assert mine.plan("sources").missing == 0 and mine.plan("clips").total == 3
+    assert mine.plan("sources").missing == 0 and mine.plan("scenes").total == 3
     assert mine.context.items("sources") is items  # keys do not depend on the stage's own rows
     part = sorted(mine.context.store.folder("sources").glob("part-*.parquet"))[0]
     part.unlink()
-    assert mine.plan("sources").missing in (1, 2) and not mine.plan("clips").ready
+    assert mine.plan("sources").missing in (1, 2) and not mine.plan("scenes").ready
