@@ -29,9 +29,12 @@ from ltx_core.stages.folder import (
 from ltx_core.stages.report import base_fingerprint, base_quantization
 from ltx_core.store.keys import digest, digest_file
 from ltx_core.store.rows import PendingRow, Row
+from ltx_core.training.options import OptimizationOptions
 
 RECOMPUTING = ("enable_gradient_checkpointing", "checkpoint_every")
 """Fields of `optimization` that say what is computed again, and when; the result is the same."""
+LATER = ("batch_tokens", "fill", "prior_loss_weight")
+"""Fields that are no part of a run's key where they are at their defaults: runs of before them stay valid."""
 
 
 class Train(Stage):
@@ -46,7 +49,7 @@ class Train(Stage):
         return {
             "strategy": config.training_strategy.model_dump(mode="json"),
             **({"training_mode": "full"} if is_full(config) else {"lora": asdict(config.lora)}),
-            "optimization": _without(asdict(config.optimization), *RECOMPUTING),
+            "optimization": _learning(config.optimization),
             "flow_matching": config.flow_matching.model_dump(mode="json"),
             "precision": config.acceleration.precision,
             **base_quantization(config),
@@ -176,6 +179,8 @@ def _tell(context: Context, progress: Any) -> None:
     context.progress({"stage": "train", **progress.as_dict()})
 
 
-def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+def _learning(options: OptimizationOptions) -> dict[str, Any]:
     """Options but those that change memory and time, not the result."""
-    return {key: value for key, value in values.items() if key not in names}
+    plain = OptimizationOptions()
+    left_out = {*RECOMPUTING, *(name for name in LATER if getattr(options, name) == getattr(plain, name))}
+    return {key: value for key, value in asdict(options).items() if key not in left_out}

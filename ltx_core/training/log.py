@@ -37,8 +37,10 @@ FLOATS = (
     "data_wait",
 )
 MEASURED = tuple(f"heldout_{modality}" for modality in MODALITIES)
-TEXTS = ("skipped",)
-"""Why a step changed nothing; empty for a step that did."""
+TEXTS = ("skipped", "bucket")
+"""Why a step changed nothing, empty for a step that did; what its samples are of."""
+CLIPS = "clips"
+"""The ids of a step's samples, over all processes; one that came twice stands there twice."""
 
 Row = dict[str, Any]
 
@@ -54,13 +56,13 @@ def mean_losses(modality: str, losses: Sequence[float], levels: Sequence[float])
     parts: list[list[float]] = [[] for _ in range(QUARTERS)]
     for loss, level in zip(losses, levels, strict=True):
         parts[min(int(level * QUARTERS), QUARTERS - 1)].append(loss)
-    named: dict[str, float | None] = {f"loss_{modality}": _mean(losses)}
+    named: dict[str, float | None] = {f"loss_{modality}": mean(losses)}
     for quarter, part in enumerate(parts, 1):
-        named[f"loss_{modality}_q{quarter}"] = _mean(part)
+        named[f"loss_{modality}_q{quarter}"] = mean(part)
     return named
 
 
-def _mean(values: Sequence[float]) -> float | None:
+def mean(values: Sequence[float]) -> float | None:
     """Exactly rounded, so that the order of the samples changes nothing."""
     if not all(math.isfinite(value) for value in values):
         return math.nan
@@ -123,6 +125,7 @@ class RunLog:
             (name, pa.float64()) for name in (*FLOATS, *MEASURED)
         ]
         fields += [(name, pa.string()) for name in TEXTS]
+        fields.append((CLIPS, pa.list_(pa.string())))
         table = pa.Table.from_pylist(self.rows, schema=pa.schema(fields))
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")

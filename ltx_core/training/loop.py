@@ -6,6 +6,8 @@ Design choices
   once per step: our forward pass runs submodules, which a wrapper around the model would not notice.
 - All inputs of a step are known before its first forward pass, so that the loss is divided by the samples
   of the whole step. A stop between two passes loses that step only.
+- A step's batch is that of the processes that the run began with. Resumed with others, they share its samples
+  as evenly as can be, so that the order of samples goes on.
 - A step whose loss or gradient is not finite changes nothing and is recorded; five in a row end the run.
 - Checkpoints come before hooks (samples, held-out loss), so that what fails there costs no training. A
   resumed run calls the hooks due at its step again: a hook returns at once when its result is there.
@@ -32,7 +34,6 @@ from ltx_core.training.draws import Draws
 from ltx_core.training.interrupts import Interrupted, Interrupts, exclusive
 from ltx_core.training.log import RunLog
 from ltx_core.training.optim import adamw, learning_rate, offloaded, set_learning_rate, trainable
-from ltx_core.training.order import Order
 from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
 from ltx_core.training.resume import capture, restore, resume_point
@@ -83,13 +84,14 @@ class _Training:
         options = plan.optimization
         self.plan, self.parts, self.accelerator, self.interrupts = plan, parts, accelerator, interrupts
         self.root = plan.folder / CHECKPOINTS
-        self.passes = options.gradient_accumulation_steps
-        size = options.batch_size * self.passes * accelerator.num_processes
-        self.order = Order(plan.buckets, size, plan.seed)
+        self.whole = options.gradient_accumulation_steps * accelerator.num_processes
+        """Forward passes of a step over all processes, as the run began with."""
         self.parameters = trainable(parts.model)
         self.optimizer = accelerator.prepare_optimizer(adamw(self.parameters.values(), options))
         self.bad_steps = 0
         self.done = self._resume()
+        self.passes = -(-self.whole // accelerator.num_processes)
+        self.order = plan.order(self.whole)
         self.saved = self.done
         self.log: RunLog | None = None
         if accelerator.is_main_process:
@@ -98,7 +100,7 @@ class _Training:
     def run(self, hooks: Sequence[Hook], report: Report | None) -> Outcome:
         """All remaining steps."""
         began, first, steps = time.monotonic(), self.done, self.plan.optimization.steps
-        self._event("resumed" if first else "started", step=first, steps=steps, clips=len(self.plan.buckets))
+        self._begun(first)
         meter = Meter(steps)
         try:
             self._call(hooks)
@@ -125,10 +127,12 @@ class _Training:
         """This process's forward passes of a step; runs in the reader's thread."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         draws = Draws(self.plan.seed, step)
-        return [
-            prepare(self.parts.read(portion.ids), portion.names, draws, self.parts.assemble, self.plan.step)
-            for portion in self.order.portions(step, self.passes, rank, world)
-        ]
+        found = []
+        for portion in self.order.portions(step, self.passes, rank, world):
+            weights = [0.0] * len(portion.ids) if portion.idle else self.plan.weights(portion.ids)
+            batch = self.parts.read(portion.ids)
+            found.append(prepare(batch, portion.names, draws, self.parts.assemble, self.plan.step, weights))
+        return found
 
     def _step(self, ahead: Ahead[list[Prepared]]) -> dict[str, Any]:
         began = time.perf_counter()
@@ -144,18 +148,16 @@ class _Training:
             shapes = {name: tuple(track.clean.shape) for name, track in passes[0].tracks.items()}
             raise TrainingError(
                 f"out of GPU memory at step {self.done + 1} with tokens {shapes} (batch, tokens, channels); "
-                "lower `optimization.batch_size` (raise `gradient_accumulation_steps` instead), set "
+                "lower `optimization.batch_size` (raise `gradient_accumulation_steps` instead) or set "
+                "`optimization.batch_tokens`, set "
                 "`enable_gradient_checkpointing: true`, or use smaller buckets"
             ) from error
         finally:
             self.optimizer.zero_grad(set_to_none=True)
         self.done += 1
-        world = self.accelerator.num_processes
         row = {
             "step": self.done,
-            "epoch": self.order.epoch_of(self.done - 1),
-            "tokens": sum(prepared.tokens for prepared in passes) * world,
-            "samples": self.order.size,
+            **self._seen(passes),
             **losses,
             "lr": rate,
             "grad_norm": norm,
@@ -167,6 +169,18 @@ class _Training:
             self.log.step(row)
         self._watch(skipped)
         return row
+
+    def _seen(self, passes: Sequence[Prepared]) -> dict[str, Any]:
+        """What this step has learnt of, over all processes."""
+        ids = self.order.batch_at(self.done - 1)
+        each = passes[0].tokens // len(passes[0].clip_ids)
+        return {
+            "epoch": self.order.epoch_of(self.done - 1),
+            "tokens": each * len(ids),
+            "samples": len(ids),
+            "bucket": self.plan.buckets[ids[0]],
+            "clips": list(ids),
+        }
 
     def _passes(self, passes: Sequence[Prepared]) -> list[StepResult]:
         """Forward and backward of every pass; gradients add up."""
@@ -227,6 +241,7 @@ class _Training:
             return 0
         restore(state, self.parameters, self.optimizer.optimizer)
         self.bad_steps = int(state.numbers["bad_steps"])
+        self.whole = int(state.numbers.get("passes", self.whole))
         if self.accelerator.scaler is not None and "scaler" in state.numbers:
             self.accelerator.scaler.load_state_dict(state.numbers["scaler"])
         return state.step
@@ -240,7 +255,7 @@ class _Training:
         if self.done > self.saved and self.log is not None:
             self.log.flush()
             options, scaler = self.plan.checkpoints, self.accelerator.scaler
-            numbers: dict[str, Any] = {"bad_steps": self.bad_steps}
+            numbers: dict[str, Any] = {"bad_steps": self.bad_steps, "passes": self.whole}
             if scaler is not None:
                 numbers["scaler"] = scaler.state_dict()
             optimizer = self.optimizer.optimizer if options.save_training_state == "full" else None
@@ -264,6 +279,15 @@ class _Training:
                 if measured and self.log is not None:
                     self.log.measured(self.done, measured)
         self.parts.model.train()
+
+    def _begun(self, step: int) -> None:
+        sizes = {
+            bucket: {"clips": len(ids), "batch": self.order.sizes[bucket]}
+            for bucket, ids in self.order.groups.items()
+        }
+        facts = {"clips": len(self.plan.buckets), "epoch_steps": self.order.steps_per_epoch, "buckets": sizes}
+        name = "resumed" if step else "started"
+        self._event(name, step=step, steps=self.plan.optimization.steps, **facts)
 
     def _event(self, name: str, **facts: Any) -> None:
         if self.log is not None:

@@ -18,6 +18,7 @@ from ltx_core.models.tiling.cut import TilingMode
 SchedulerType = Literal["constant", "linear", "cosine", "cosine_with_restarts", "polynomial", "step"]
 Format = Literal["diffusers", "merged", "merged-file", "file"]
 Precision = Literal["no", "bf16", "fp16"]
+Fill = Literal["repeat", "short"]
 
 SCHEDULER_PARAMS: Mapping[str, frozenset[str]] = {
     "constant": frozenset(),
@@ -39,7 +40,11 @@ class OptimizationOptions:
     Attributes:
         learning_rate: the highest learning rate.
         steps: optimizer steps of the whole run.
-        batch_size: samples of one forward pass in one process.
+        batch_size: samples of one forward pass in one process, at the most.
+        batch_tokens: tokens of one forward pass in one process at the most, sound and attached references
+            included: a bucket of large samples gets a smaller batch, of one sample at least. None: no limit.
+        fill: what becomes of a bucket's last batch in an epoch: "repeat" fills it up with samples of the
+            bucket, "short" leaves it smaller, so that every sample comes exactly as often as it shall.
         gradient_accumulation_steps: forward passes of one optimizer step; equal to one large batch.
         max_grad_norm: gradients are scaled down to this norm; 0 never scales.
         scheduler_params: see `SCHEDULER_PARAMS`.
@@ -49,6 +54,7 @@ class OptimizationOptions:
             time.
         video_loss_weight: factor of the video loss in the total.
         audio_loss_weight: factor of the audio loss in the total.
+        prior_loss_weight: factor of the loss of samples from a regularisation source.
         caption_dropout: share of samples that train on the empty caption, which guidance needs.
     """
 
@@ -57,6 +63,8 @@ class OptimizationOptions:
     learning_rate: Annotated[float, Gt(0)] = 5e-4
     steps: Annotated[int, Ge(1)] = 3000
     batch_size: Annotated[int, Ge(1)] = 2
+    batch_tokens: Annotated[int, Ge(1)] | None = None
+    fill: Fill = "repeat"
     gradient_accumulation_steps: Annotated[int, Ge(1)] = 1
     max_grad_norm: Annotated[float, Ge(0)] = 1.0
     optimizer_type: Literal["adamw", "adamw8bit"] = "adamw"
@@ -67,6 +75,7 @@ class OptimizationOptions:
     checkpoint_every: Annotated[int, Ge(1)] = 1
     video_loss_weight: Annotated[float, Ge(0)] = 1.0
     audio_loss_weight: Annotated[float, Ge(0)] = 1.0
+    prior_loss_weight: Annotated[float, Gt(0)] = 1.0
     caption_dropout: Annotated[float, Ge(0), Le(1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.01
     betas: tuple[Annotated[float, Ge(0), Lt(1)], Annotated[float, Ge(0), Lt(1)]] = (0.9, 0.999)
@@ -75,6 +84,12 @@ class OptimizationOptions:
     def checkpointing(self) -> int:
         """Which blocks recompute their activations: 0 none, 1 all, n every n-th."""
         return self.checkpoint_every if self.enable_gradient_checkpointing else 0
+
+    def batch_of(self, tokens: int) -> int:
+        """Samples of one forward pass in one process, of a bucket whose samples have so many tokens."""
+        if self.batch_tokens is None:
+            return self.batch_size
+        return max(1, min(self.batch_size, self.batch_tokens // max(1, tokens)))
 
     def __post_init__(self) -> None:
         known = SCHEDULER_PARAMS[self.scheduler_type]

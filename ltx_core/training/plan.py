@@ -10,7 +10,9 @@ from torch import nn
 
 from ltx_core.assemble import Batch
 from ltx_core.training.checkpoint import Export
+from ltx_core.training.counts import Share
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
+from ltx_core.training.order import Order
 from ltx_core.training.step import Assemble, Contexts, Predict, StepOptions
 
 
@@ -21,6 +23,9 @@ class Plan:
     Attributes:
         folder: of the run.
         buckets: clip id -> bucket, the training clips.
+        tokens: bucket -> tokens of one of its samples, for `batch_tokens`; no other use.
+        shares: clip id -> how often it comes in an epoch, where that is not once.
+        prior: clips that only keep the model as it was; `optimization.prior_loss_weight` is theirs.
         optimization: steps, batches, learning rate.
         checkpoints: how often, how many.
         step: levels, weights, caption dropout.
@@ -41,6 +46,26 @@ class Plan:
     ahead: int = 2
     tensorboard: bool = True
     offload: bool = False
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    prior: frozenset[str] = frozenset()
+
+    def order(self, passes: int) -> Order:
+        """The order of samples.
+
+        Args:
+            passes: forward passes of an optimizer step over all processes, each of `batch_of` samples.
+        """
+        options = self.optimization
+        sizes = {
+            bucket: passes * options.batch_of(self.tokens.get(bucket, 0))
+            for bucket in set(self.buckets.values())
+        }
+        return Order(self.buckets, sizes, self.seed, self.shares, options.fill)
+
+    def weights(self, ids: Sequence[str]) -> tuple[float, ...]:
+        """Factors of the samples' losses."""
+        return tuple(self.optimization.prior_loss_weight if name in self.prior else 1.0 for name in ids)
 
 
 @dataclass(frozen=True)

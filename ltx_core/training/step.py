@@ -3,6 +3,8 @@
 `prepare` is a pure function of (batch, draws) on the CPU and runs ahead in a thread; `training_step` is what
 the model takes part in. The loss is divided by the number of samples that count in the whole optimizer step,
 so k accumulated batches of b give the gradient of one batch of k * b, whichever clips are without sound.
+A sample's own weight multiplies its loss and does not change what is divided by (as DreamBooth's prior loss):
+a sample of weight 1 learns the same beside whatever weights. A weight of 0 does not count at all.
 """
 
 from __future__ import annotations
@@ -74,6 +76,7 @@ class Prepared:
         inputs: `[B, N, C]`.
         timesteps: `[B, N]`.
         levels: `[B]`; 0 for a given modality.
+        weights: `[B]` float32, of the samples' losses.
     """
 
     clip_ids: tuple[str, ...]
@@ -83,6 +86,7 @@ class Prepared:
     inputs: Mapping[Modality, Tensor]
     timesteps: Mapping[Modality, Tensor]
     levels: Mapping[Modality, Tensor]
+    weights: Tensor
 
     @property
     def tokens(self) -> int:
@@ -90,8 +94,8 @@ class Prepared:
         return sum(track.clean.shape[0] * track.clean.shape[1] for track in self.tracks.values())
 
     def counted(self, modality: Modality) -> Tensor:
-        """`[B]` bool: samples with a loss token in this modality."""
-        return self.tracks[modality].loss_tokens.any(-1)
+        """`[B]` bool: samples with a loss token in this modality and a weight."""
+        return self.tracks[modality].loss_tokens.any(-1) & (self.weights > 0)
 
     def to(self, device: torch.device | str) -> Prepared:
         """The same on `device`."""
@@ -106,6 +110,7 @@ class Prepared:
             inputs=moved(self.inputs),
             timesteps=moved(self.timesteps),
             levels=moved(self.levels),
+            weights=self.weights.to(device),
         )
 
 
@@ -118,16 +123,23 @@ class StepResult:
         losses: `[B]` per generated modality, detached.
         counted: `[B]` bool per generated modality: the samples that have a loss there.
         levels: `[B]` per generated modality.
+        weights: `[B]`, those of the samples.
     """
 
     total: Tensor
     losses: Mapping[Modality, Tensor]
     counted: Mapping[Modality, Tensor]
     levels: Mapping[Modality, Tensor]
+    weights: Tensor
 
 
 def prepare(
-    batch: Batch, names: Sequence[str], draws: Draws, assemble: Assemble, options: StepOptions
+    batch: Batch,
+    names: Sequence[str],
+    draws: Draws,
+    assemble: Assemble,
+    options: StepOptions,
+    weights: Sequence[float] | None = None,
 ) -> Prepared:
     """Assemble, draw and corrupt.
 
@@ -137,6 +149,7 @@ def prepare(
         draws: of this optimizer step.
         assemble: batch -> tracks.
         options: levels and caption dropout.
+        weights: B factors of the samples' losses; None: 1 for each.
     """
     tracks = dict(assemble(replace(batch, clip_ids=tuple(names)), draws.coins))
     levels = _levels(tracks, names, draws, options)
@@ -153,7 +166,8 @@ def prepare(
     captions = tuple(
         None if drop else clip for clip, drop in zip(batch.clip_ids, dropped.tolist(), strict=True)
     )
-    return Prepared(batch.clip_ids, captions, tracks, noise, inputs, timesteps, levels)
+    own = torch.ones(len(names)) if weights is None else torch.tensor(list(weights), dtype=torch.float32)
+    return Prepared(batch.clip_ids, captions, tracks, noise, inputs, timesteps, levels, own)
 
 
 def count_samples(passes: Iterable[Prepared]) -> dict[Modality, int]:
@@ -194,13 +208,14 @@ def training_step(
         target = velocity_target(track.clean, prepared.noise[modality])
         loss = masked_mse(velocities[modality], target, track.loss_tokens)
         weight = options.weights.get(modality, 1.0)
-        total = total + weight * loss.sum() / max(1, counts[modality])
+        total = total + weight * (prepared.weights * loss).sum() / max(1, counts[modality])
         losses[modality] = loss.detach()
     return StepResult(
         total=total,
         losses=losses,
         counted={modality: prepared.counted(modality) for modality in losses},
         levels={modality: prepared.levels[modality] for modality in losses},
+        weights=prepared.weights,
     )
 
 

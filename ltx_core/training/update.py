@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from ltx_core.conditions.base import Modality
-from ltx_core.training.log import mean_losses
+from ltx_core.training.log import mean, mean_losses
 from ltx_core.training.step import StepResult
 
 OVERFLOW = "gradient overflow, the loss scale is lowered"
@@ -51,21 +51,30 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
 def step_losses(
     accelerator: Accelerator, results: Sequence[StepResult], weights: Mapping[Modality, float]
 ) -> dict[str, float | None]:
-    """The step's losses over all processes and passes: `loss` and the columns of each modality (`log.py`)."""
+    """The step's losses over all processes and passes: `loss` and the columns of each modality (`log.py`).
+
+    `loss` is what the gradients are of, samples' weights included; the columns are plain means.
+    """
     columns: dict[str, float | None] = {}
     total = 0.0
     for modality in results[0].losses:
         passes = []
         for result in results:
             loss = result.losses[modality]
-            level, counted = result.levels[modality].to(loss), result.counted[modality].to(loss)
-            passes.append(torch.stack([loss, level, counted], 1))
-        table = accelerator.gather(torch.cat(passes)).tolist()
-        kept = [(loss, level) for loss, level, counted in table if counted]
-        means = mean_losses(modality, [loss for loss, _ in kept], [level for _, level in kept])
-        columns.update(means)
-        total += weights.get(modality, 1.0) * (means[f"loss_{modality}"] or 0.0)
+            facts = (result.levels[modality], result.counted[modality], result.weights)
+            passes.append(torch.stack([loss, *(fact.to(loss) for fact in facts)], 1))
+        kept = [row for row in _gathered(accelerator, torch.cat(passes)) if row[2]]
+        columns.update(mean_losses(modality, [row[0] for row in kept], [row[1] for row in kept]))
+        total += weights.get(modality, 1.0) * (mean([row[0] * row[3] for row in kept]) or 0.0)
     return {"loss": total, **columns}
+
+
+def _gathered(accelerator: Accelerator, table: Tensor) -> list[list[float]]:
+    """Rows of all processes, which may have different numbers of them; rows of zeros fill up."""
+    if accelerator.num_processes > 1:
+        table = accelerator.gather(accelerator.pad_across_processes(table))
+    rows: list[list[float]] = table.tolist()
+    return rows
 
 
 def apply_gradients(
