@@ -14,6 +14,7 @@ from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.curation.options.masks import AudioMaskOptions, MaskOptions
 from ltx_core.curation.options.references import AudioReferenceOptions, ReferenceOptions
 from ltx_core.curation.options.scenes import SceneOptions
+from ltx_core.media.treatment import Hdr, Interlaced, Treatment
 
 
 class AudioSection(Section):
@@ -37,6 +38,10 @@ class DatasetSection(Section):
     source: Path = Path("data/footage")
     buckets: tuple[Bucket, ...] = (Bucket(768, 448, 89),)
     fps: Annotated[float, Field(gt=0)] = 24.0
+    hdr: Hdr = "reject"
+    """PQ and HLG films: set aside, or `tonemap` to SDR."""
+    interlaced: Interlaced = "deinterlace"
+    """Films of fields: made whole, kept with their comb, or set aside (`reject`)."""
     duration_buckets: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
     """Seconds of a clip in a mode without video; None: those of `buckets` (frames / fps)."""
     trigger: str = ""
@@ -82,6 +87,11 @@ class DatasetSection(Section):
                 "`buckets`"
             )
         return value
+
+    @property
+    def treatment(self) -> Treatment:
+        """What is done with films that are no plain SDR frames."""
+        return Treatment(self.hdr, self.interlaced)
 
     @property
     def durations(self) -> tuple[float, ...]:

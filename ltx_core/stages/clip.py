@@ -52,6 +52,8 @@ class Clip:
         row_key: of the `clips` row that holds the cut.
         origin: where the source's time begins, in seconds of the source (see `media.audio.time_origin`).
         crop: the used part of its frames; None: all of them.
+        treatment: what is done to its source's frames before anything else, or "" (`media.treatment`).
+        source_fps: frames per second of its source; 0 without pictures and for a still.
     """
 
     clip_id: str
@@ -72,6 +74,8 @@ class Clip:
     row_key: str
     origin: float = 0.0
     crop: Crop | None = None
+    treatment: str = ""
+    source_fps: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -98,8 +102,9 @@ class Clip:
         """Digest of what decides the clip's frames: cut, frame rate and bucket."""
         if not self.has_picture:
             return digest([self.clip_id, self.seconds])
-        cropped = [] if self.crop is None else [asdict(self.crop)]
-        return digest([self.clip_id, self.fps, str(self.bucket), *cropped])
+        more: list[object] = [] if self.crop is None else [asdict(self.crop)]
+        more += [self.treatment] if self.treatment else []
+        return digest([self.clip_id, self.fps, str(self.bucket), *more])
 
     @cached_property
     def sound(self) -> str:

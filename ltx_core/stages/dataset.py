@@ -172,6 +172,7 @@ def _sample(
         "audio_latents" in columns,
         audio_reason,
         columns,
+        source_fps=clip.source_fps,
     )
     return sample, contents, problem
 

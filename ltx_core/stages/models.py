@@ -23,6 +23,7 @@ from ltx_core.media.audio import read_audio, time_origin
 from ltx_core.media.decode import frame_times, read_frames
 from ltx_core.media.errors import MediaError
 from ltx_core.media.fit import decode_size, fit
+from ltx_core.media.treatment import Treatment
 from ltx_core.media.window import FrameWindow
 from ltx_core.models.aside import Aside
 from ltx_core.models.codecs import AudioCodec, VideoCodec
@@ -94,6 +95,15 @@ class Models:
         quantiser = Quantiser.of(self.config.acceleration.text_method, SKIP_TEXT)
         return self._get("text", lambda: load(self.info, device, dtype, quantiser))
 
+    def other(self, name: str, load: Callable[[torch.device], T]) -> T:
+        """A model beside the base model, as one of depth.
+
+        Args:
+            name: says which one; equal names are one model.
+            load: loads it onto a device.
+        """
+        return self._get(name, lambda: load(self.device))
+
     def release(self) -> None:
         """Let go of the loaded models, before a transformer takes a GPU's memory."""
         if self.device.type == "cuda":
@@ -123,8 +133,7 @@ class Models:
                 return self._frames[clip.pixels]
         window = FrameWindow(clip.start_s, clip.fps, clip.bucket.frames, clip.start, clip.end)
         indices = window.frames(frame_times(clip.path))
-        width, height = clip.bucket.width, clip.bucket.height
-        frames = fit(_used(clip, indices, decode_size(clip.width, clip.height, width, height)), width, height)
+        frames = _fitted(clip, indices, self.config.dataset.treatment)
         clip.file.check()
         with self._frames_lock:
             self._frames[clip.pixels] = frames
@@ -161,13 +170,17 @@ class Models:
         return result
 
 
-def _used(clip: Clip, indices: list[int], size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """Frames of a clip's source, their used part at about `size`; None: as stored."""
-    crop = clip.crop
-    if crop is None:
-        return read_frames(clip.path, indices, size)
-    if size is not None:
+def _fitted(clip: Clip, indices: list[int], treatment: Treatment) -> NDArray[np.uint8]:
+    """Frames of a clip's source, their used part fitted to the bucket; one at a time is in memory whole."""
+    crop, width, height = clip.crop, clip.bucket.width, clip.bucket.height
+    size = decode_size(clip.width, clip.height, width, height)
+    if crop is not None and size is not None:
         size = round(crop.of_width * size[0] / crop.width), round(crop.of_height * size[1] / crop.height)
-    frames = read_frames(clip.path, indices, size)
-    rows, columns = crop.scaled(frames.shape[2], frames.shape[1])
-    return frames[:, rows, columns]
+
+    def used(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if crop is not None:
+            rows, columns = crop.scaled(frame.shape[1], frame.shape[0])
+            frame = frame[rows, columns]
+        return fit(frame[None], width, height)[0]
+
+    return read_frames(clip.path, indices, size, treatment, used)

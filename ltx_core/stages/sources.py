@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.media.treatment import PLAIN, Treatment
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.context import Context
 from ltx_core.stages.scan import SourceFile
 from ltx_core.store.rows import PendingRow
+
+if TYPE_CHECKING:
+    from ltx_core.media.probe import MediaInfo
 
 
 class Sources(Stage):
     """One row per distinct content; a file's path is no part of it."""
 
     name: ClassVar[str] = "sources"
+    version: ClassVar[int] = 2
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Whether sound alone is a source: in a mode without video."""
-        return {} if context.config.training_strategy.video is not None else {"sound": True}
+        """What a source is, where it is not a plain picture: sound in a mode without video, fields, HDR."""
+        chosen = context.config.dataset.treatment
+        section: dict[str, Any] = {} if chosen == PLAIN else {"treatment": asdict(chosen)}
+        return section if context.config.training_strategy.video is not None else {**section, "sound": True}
 
     def items(self, context: Context) -> list[Item]:
         """Files of equal bytes are one source."""
@@ -33,7 +40,9 @@ class Sources(Stage):
         from ltx_core.media.errors import MediaError
         from ltx_core.media.probe import probe
 
-        kinds = ("video",) if context.config.training_strategy.video is not None else ("video", "audio")
+        pictures = context.config.training_strategy.video is not None
+        kinds = ("video", "image") if pictures else ("video", "audio")
+        treatment = context.config.dataset.treatment
         for item in items:
             source: SourceFile = item.payload
             if source.problem:
@@ -44,11 +53,24 @@ class Sources(Stage):
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
-            if info.kind not in kinds:
-                yield rejected(item, f"{info.kind}, not a {' or '.join(kinds)}")
-            else:
-                facts = asdict(info)
-                yield pending(item, columns=facts, content={"bytes": source.digest, **facts})
+            reason = _refused(info, kinds, treatment)
+            if reason:
+                yield rejected(item, reason)
+                continue
+            facts = {**asdict(info), "treatment": treatment.applied(info) if pictures else ""}
+            yield pending(item, columns=facts, content={"bytes": source.digest, **facts})
+
+
+def _refused(info: MediaInfo, kinds: tuple[str, ...], treatment: Treatment) -> str:
+    """Why a file that can be read is no source, or ""."""
+    if info.kind not in kinds:
+        return f"{info.kind}, not a {' or '.join(kinds)}"
+    if "image" not in kinds:  # its sound is used, not its pictures
+        return ""
+    reason = treatment.refusal(info)
+    if info.hdr and reason:
+        return f"{reason}, or set `dataset.hdr: tonemap`"
+    return f"{reason}, or set `dataset.interlaced: deinterlace`" if reason else ""
 
 
 def first_files(context: Context) -> dict[str, SourceFile]:

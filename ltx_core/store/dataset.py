@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 Split = Literal["train", "heldout", "gap"]
+LATER = ("form", "source_fps", "repeats", "weight", "regularisation")
+"""Fields that a manifest has only where a sample differs from their defaults."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Sample:
         no_audio_reason: why not, or "".
         columns: column name -> row key in the stage that fills it.
         form: sizes that do not follow from the bucket (imported data), or "".
+        source_fps: frames per second of its source, before it was resampled; 0: not known, or a still.
+        repeats, weight: how often an epoch has it: their product, on average over epochs.
+        regularisation: whether it only keeps the model as it was.
     """
 
     clip_id: str
@@ -46,6 +51,10 @@ class Sample:
     no_audio_reason: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     form: str = ""
+    source_fps: float = 0.0
+    repeats: int = 1
+    weight: float = 1.0
+    regularisation: bool = False
 
     @property
     def shape(self) -> str:
@@ -59,7 +68,8 @@ def dataset_bytes(samples: Sequence[Sample]) -> bytes:
     import pyarrow.parquet as pq
 
     records = []
-    left_out = {"columns"} if any(sample.form for sample in samples) else {"columns", "form"}
+    told = {name for name in LATER for sample in samples if getattr(sample, name) != getattr(Sample, name)}
+    left_out = {"columns", *LATER} - told
     names = sorted({name for sample in samples for name in sample.columns})
     for sample in samples:
         record = {key: value for key, value in asdict(sample).items() if key not in left_out}
