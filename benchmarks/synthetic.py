@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ltx_core.config import Config, build
-from ltx_core.curation.scenes import Cut
+from ltx_core.curation.cutting.windows import Cut
 from ltx_core.media.probe import MediaInfo
 from ltx_core.run import Pipeline
 from ltx_core.stages.base import Item, pending

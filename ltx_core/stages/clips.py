@@ -10,20 +10,19 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltx_core.curation.buckets import Bucket, choose_bucket, choose_duration
-from ltx_core.curation.scenes import held_frames
-from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
+from ltx_core.curation.cutting.windows import held_frames
+from ltx_core.curation.options.scenes import WINDOWS
+from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.buckets import buckets_of
-from ltx_core.stages.clip import Clip
+from ltx_core.stages.clip import Clip, Crop
 from ltx_core.stages.context import Context
-from ltx_core.stages.scan import SourceFile
+from ltx_core.stages.scenes import scenes_of
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
 if TYPE_CHECKING:
-    from ltx_core.curation.scenes import Cut
-
-Stored = Sequence[Mapping[str, Any]]
-"""The scenes of a source as their row holds them."""
+    from ltx_core.curation.cutting.scene import Scene
+    from ltx_core.curation.cutting.windows import Cut
 
 
 class Clips(Stage):
@@ -32,11 +31,13 @@ class Clips(Stage):
     name: ClassVar[str] = "clips"
 
     def section(self, context: Context) -> dict[str, Any]:
-        """The lengths that windows are cut to."""
+        """The lengths that windows are cut to, and the options of windows that differ from their defaults."""
         dataset = context.config.dataset
+        windows = dataset.scenes.stated(WINDOWS)
+        stated = {"windows": windows} if windows else {}
         if _by_duration(context):
-            return {"durations": list(dataset.durations)}
-        return {"fps": dataset.fps, "lengths": _lengths(context)}
+            return {"durations": list(dataset.durations), **stated}
+        return {"fps": dataset.fps, "lengths": _lengths(context), **stated}
 
     def items(self, context: Context) -> list[Item]:
         """One per source whose scenes were found."""
@@ -51,20 +52,30 @@ class Clips(Stage):
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Cut the scenes of each source into windows."""
-        from ltx_core.media.errors import MediaError
-
         facts = {item.clip_id: row for item, row in context.results("sources")}
-        scenes = {item.clip_id: row for item, row in context.results("scenes")}
+        rows = {item.clip_id: row for item, row in context.results("scenes")}
         for item in items:
-            found = facts[item.clip_id].columns
-            stored = scenes[item.clip_id].columns["scenes"]
-            cut = _cut_sound if found["kind"] == "audio" else _cut_film
-            try:
-                cuts = cut(context, item.payload, found, stored)
-            except MediaError as error:
-                yield rejected(item, unusable(error))
-                continue
-            yield pending(item, columns={"scenes": len(stored), "cuts": [asdict(cut) for cut in cuts]})
+            found, scenes = facts[item.clip_id].columns, scenes_of(context, rows[item.clip_id])
+            cuts = _cuts_of(context, found, scenes)
+            yield pending(item, columns={"scenes": len(scenes), "cuts": [asdict(cut) for cut in cuts]})
+
+
+def _cuts_of(context: Context, facts: Mapping[str, Any], scenes: Sequence[Scene]) -> list[Cut]:
+    """The windows of one source, by its kind."""
+    from ltx_core.curation.cutting.windows import Cut, cut_durations, cut_sound, cut_windows
+
+    dataset = context.config.dataset
+    if facts["kind"] == "audio":
+        (whole,) = scenes
+        rate = int(facts["audio_rate"])
+        return cut_sound(whole.start_s, whole.end_s, rate, dataset.durations, dataset.scenes)
+    if facts["kind"] == "image":
+        (still,) = scenes
+        borders = still.borders
+        return [Cut(1, still.start_s, still.start_s + 1 / dataset.fps, 0, 1, borders=borders)]
+    if _by_duration(context):
+        return cut_durations(scenes, dataset.durations, dataset.scenes)
+    return cut_windows(scenes, dataset.fps, _lengths(context), dataset.scenes)
 
 
 def _lengths(context: Context) -> list[int]:
@@ -75,25 +86,6 @@ def _by_duration(context: Context) -> bool:
     """Whether windows are cut by stated durations instead of the buckets' frames."""
     config = context.config
     return config.training_strategy.video is None and config.dataset.duration_buckets is not None
-
-
-def _cut_film(context: Context, source: SourceFile, facts: Mapping[str, Any], stored: Stored) -> list[Cut]:
-    from ltx_core.curation.scenes import Scene, cut_durations, cut_windows
-    from ltx_core.media.container import frame_index
-
-    dataset, times = context.config.dataset, frame_index(source.path).times
-    scenes = [Scene(**one, times=times[one["start_frame"] : one["end_frame"]]) for one in stored]
-    if _by_duration(context):
-        return cut_durations(scenes, dataset.durations)
-    return cut_windows(scenes, dataset.fps, _lengths(context))
-
-
-def _cut_sound(context: Context, source: SourceFile, facts: Mapping[str, Any], stored: Stored) -> list[Cut]:
-    from ltx_core.curation.scenes import cut_sound
-
-    (whole,) = stored
-    durations = context.config.dataset.durations
-    return cut_sound(whole["start_s"], whole["end_s"], int(facts["audio_rate"]), durations)
 
 
 def all_clips(context: Context) -> list[Clip]:
@@ -123,8 +115,9 @@ def _source_clips(
         if cut["status"] != "ok":
             bad.append((name, cut["reason"]))
             continue
-        size = (facts.columns["width"], facts.columns["height"])
-        bucket, reason = _bucket(context, size, cut["end_s"] - cut["start_s"])
+        crop = _crop(context, cut, facts)
+        size = _used_size(crop, facts)
+        bucket, reason = _bucket(context, facts.columns["kind"], size, cut["end_s"] - cut["start_s"])
         if bucket is None:
             bad.append((name, reason))
             continue
@@ -147,6 +140,7 @@ def _source_clips(
                 bool(facts.columns["has_audio"]) or "audio" in item.payload.side,
                 row.row_key,
                 facts.columns["audio_start"] if facts.columns["kind"] == "audio" else 0.0,
+                crop=crop,
                 treatment=facts.columns["treatment"],
                 source_fps=facts.columns["fps"],
             )
@@ -154,7 +148,23 @@ def _source_clips(
     return good, bad
 
 
-def _bucket(context: Context, size: tuple[int, int], seconds: float) -> tuple[Bucket | None, str]:
+def _crop(context: Context, cut: Mapping[str, Any], facts: Row) -> Crop | None:
+    """The part of the frames within their borders; None: all of it."""
+    borders = cut["borders"]
+    if borders is None or context.config.dataset.scenes.letterbox == "keep":
+        return None
+    width, height = facts.columns["width"], facts.columns["height"]
+    inside = width - borders["left"] - borders["right"], height - borders["top"] - borders["bottom"]
+    return Crop(borders["left"], borders["top"], *inside, width, height)
+
+
+def _used_size(crop: Crop | None, facts: Row) -> tuple[int, int]:
+    if crop is None:
+        return facts.columns["width"], facts.columns["height"]
+    return crop.width, crop.height
+
+
+def _bucket(context: Context, kind: str, size: tuple[int, int], seconds: float) -> tuple[Bucket | None, str]:
     """The bucket of a cut, or None and why there is none."""
     dataset = context.config.dataset
     if context.config.training_strategy.video is None:
@@ -163,6 +173,11 @@ def _bucket(context: Context, size: tuple[int, int], seconds: float) -> tuple[Bu
         return found, f"shorter than every bucket: {seconds:.3f} < {shortest:g} s"
     held = held_frames(seconds, dataset.fps)
     buckets = buckets_of(context)
-    least = min(bucket.frames for bucket in buckets)
     bucket = choose_bucket(*size, held, buckets)
+    if kind == "image" and bucket is None:
+        example = f"{buckets[0].width}x{buckets[0].height}x1"
+        return None, f"image: no bucket of one frame; add e.g. {example}"
+    if bucket is not None and dataset.scenes.lengths == "all" and bucket.frames != held:
+        return None, f"no bucket of {held} frames in the shape nearest to {size[0]}x{size[1]}"
+    least = min(bucket.frames for bucket in buckets)
     return bucket, f"shorter than every bucket: {held} < {least} frames"

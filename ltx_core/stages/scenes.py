@@ -1,23 +1,29 @@
 """scenes: the shots of every source, found in the one pass that decodes it whole; no file is written.
 
 One row per source holds its scenes as exact ranges: of frames, or of samples of a file without pictures.
+Beside them lie the time of every frame and what else was measured in the pass, as series over the film.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.curation.options.scenes import DETECTION
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.context import Context
-from ltx_core.store.rows import PendingRow
+from ltx_core.store.rows import PendingRow, Row
 
 if TYPE_CHECKING:
-    from ltx_core.curation.scenes import Scene
+    from ltx_core.curation.cutting.scene import Scene
+    from ltx_core.curation.observe import Observer
+    from ltx_core.stages.scan import SourceFile
 
-SCENE = ("start_frame", "end_frame", "start_s", "end_s")
-"""What a row holds of a scene; its frames' times are those of the file."""
+TIMES = "times"
+"""The tensor of a row that holds the presentation time of every frame in seconds, float64 `[frames]`."""
+STORED = ("start_frame", "end_frame", "start_s", "end_s", "clear_start", "clear_end", "borders")
+"""What a row holds of a scene."""
 
 
 class Scenes(Stage):
@@ -26,8 +32,8 @@ class Scenes(Stage):
     name: ClassVar[str] = "scenes"
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Options of the detection."""
-        return {"scenes": asdict(context.config.dataset.scenes)}
+        """Options of the detection that differ from their defaults."""
+        return {"scenes": context.config.dataset.scenes.stated(DETECTION)}
 
     def items(self, context: Context) -> list[Item]:
         """One per source that can be read."""
@@ -41,29 +47,67 @@ class Scenes(Stage):
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Find the scenes of each source."""
-        from ltx_core.curation.scenes import detect_scenes
         from ltx_core.media.errors import MediaError
 
         facts = {item.clip_id: row for item, row in context.results("sources")}
         for item in items:
-            found = facts[item.clip_id].columns
             try:
-                if found["kind"] == "audio":
-                    scenes = [_whole_sound(item.payload, int(found["audio_rate"]))]
-                else:
-                    scenes = detect_scenes(item.payload.path, context.config.dataset.scenes)
+                yield _watched(context, item, facts[item.clip_id].columns)
             except MediaError as error:
                 yield rejected(item, unusable(error))
-                continue
-            kept = [{name: getattr(scene, name) for name in SCENE} for scene in scenes]
-            yield pending(item, columns={"scenes": kept})
 
 
-def _whole_sound(source: Any, rate: int) -> Scene:
+def _watched(context: Context, item: Item, facts: Mapping[str, Any]) -> PendingRow:
+    """The row of one source."""
+    if facts["kind"] == "audio":
+        whole = _whole_sound(item.payload, int(facts["audio_rate"]))
+        return pending(item, columns={"scenes": [_stored(whole)]})
+    import torch
+
+    from ltx_core.curation.scenes import watch_film
+
+    dataset = context.config.dataset
+    found = watch_film(item.payload.path, dataset.scenes, observers(context), dataset.treatment)
+    item.payload.check()
+    series = {TIMES: found.times, **found.series}
+    return pending(
+        item,
+        columns={"scenes": [_stored(scene) for scene in found.scenes]},
+        tensors={name: torch.from_numpy(values) for name, values in series.items()},
+    )
+
+
+def observers(context: Context) -> list[Observer]:
+    """What measures in the source pass beside the detectors, made anew for each film."""
+    del context
+    return []
+
+
+def _stored(scene: Scene) -> dict[str, Any]:
+    facts = asdict(scene)
+    return {name: facts[name] for name in STORED}
+
+
+def _whole_sound(source: SourceFile, rate: int) -> Scene:
     """A sound as one scene, its range counted in samples from time 0 on."""
-    from ltx_core.curation.scenes import Scene
+    from ltx_core.curation.cutting.scene import Scene
     from ltx_core.media.audio import sound_span
 
     start, end = sound_span(source.path)
     source.check()
     return Scene(round(start * rate), round(end * rate), start, end)
+
+
+def scenes_of(context: Context, row: Row) -> list[Scene]:
+    """The scenes that a row holds, with the times of their frames."""
+    from ltx_core.curation.cutting.scene import Borders, Scene
+
+    times: list[float] = []
+    if any(tensor.name == TIMES for tensor in row.tensors):
+        times = context.store.tensor(row, TIMES).tolist()
+    found = []
+    for one in row.columns["scenes"]:
+        borders = None if one["borders"] is None else Borders(**one["borders"])
+        inside = tuple(times[one["start_frame"] : one["end_frame"]])
+        found.append(Scene(**{**one, "times": inside, "borders": borders}))
+    return found

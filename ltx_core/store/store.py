@@ -102,6 +102,10 @@ class Store:
         """
         return {reference.name: self._read(row, reference.name) for reference in row.tensors}
 
+    def tensor(self, row: Row, name: str) -> Tensor:
+        """One of a row's tensors, as `read` gives it."""
+        return self._read(row, name)
+
     def file(self, row: Row, name: str) -> Path:
         """Path of one of a row's files."""
         for reference in row.files:

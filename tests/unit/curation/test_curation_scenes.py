@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ltx_core.curation.cutting.scene import Scene
+from ltx_core.curation.cutting.windows import Cut, cut_windows, held_frames, scene_parts
 from ltx_core.curation.options.scenes import SceneOptions
-from ltx_core.curation.scenes import Cut, Scene, cut_windows, detect_scenes, held_frames
+from ltx_core.curation.scenes import detect_scenes
 from ltx_core.media.errors import MediaError
 from ltx_core.media.write import write_video
 
@@ -44,7 +46,7 @@ def test_hard_cuts_are_found_to_the_frame(tmp_path):
     assert ranges(scenes) == [(0, 40), (40, 71), (71, 126), (126, 154)]
     assert scenes[1].start_s == pytest.approx(40 / 24)
     assert scenes[-1].end_s == pytest.approx(154 / 24)
-    trimmed = detect_scenes(path, SceneOptions(trim=0.1))
+    trimmed = [part for part, _ in scene_parts(scenes, SceneOptions(trim=0.1))]
     assert ranges(trimmed) == [(0, 38), (43, 69), (74, 124), (129, 154)]
 
 
@@ -60,7 +62,8 @@ def test_one_shot_is_one_scene_and_long_ones_are_divided(tmp_path):
     write_video(path, film([60]), 20)
     assert ranges(detect_scenes(path, SceneOptions())) == [(0, 60)]
     assert ranges(detect_scenes(path, SceneOptions(detector="none"))) == [(0, 60)]
-    parts = detect_scenes(path, SceneOptions(max_length=1.3))
+    scenes = detect_scenes(path, SceneOptions())
+    parts = [part for part, _ in scene_parts(scenes, SceneOptions(max_length=1.3))]
     assert ranges(parts) == [(0, 20), (20, 40), (40, 60)]
 
 

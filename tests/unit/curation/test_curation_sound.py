@@ -9,22 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltx_core.curation.answer import NoCaptionError
-from ltx_core.curation.audio_masks import (
-    AudioMask,
-    draw_spans,
-    latent_audio_mask,
-    mask_picture,
-    read_audio_mask,
-    spans_mask,
-)
-from ltx_core.curation.audio_references import add_noise, lowpass
 from ltx_core.curation.buckets import choose_duration
-from ltx_core.curation.describe_sound import describe_sound
-from ltx_core.curation.endpoint import Endpoint
+from ltx_core.curation.captioning.answer import NoCaptionError
+from ltx_core.curation.captioning.describe_sound import describe_sound
+from ltx_core.curation.captioning.endpoint import Endpoint
+from ltx_core.curation.cutting.scene import Scene
+from ltx_core.curation.cutting.windows import cut_durations, cut_sound, cut_windows
+from ltx_core.curation.masking.audio_file import read_audio_mask
+from ltx_core.curation.masking.audio_mask import AudioMask, latent_audio_mask, mask_picture, spans_mask
+from ltx_core.curation.masking.audio_spans import draw_spans
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.curation.options.masks import AudioMaskOptions
-from ltx_core.curation.scenes import Scene, cut_durations, cut_sound, cut_windows
+from ltx_core.curation.referencing.audio_lowpass import lowpass
+from ltx_core.curation.referencing.audio_noise import add_noise
 from ltx_core.geometry.grid import AudioGrid, AudioScale
 from ltx_core.geometry.units import audio_steps
 from ltx_core.media.audio import loudness

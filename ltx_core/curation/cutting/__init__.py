@@ -1,0 +1,1 @@
+"""Scenes of films and the windows of scenes."""
