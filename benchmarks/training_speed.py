@@ -84,9 +84,7 @@ def training_speed(workspace: Path, steps: int) -> list[Result]:
     accelerator = make_accelerator(config.acceleration)
     rows, velocity = Rows(context, samples), open_training(context)
     bare = _Bare(velocity, config.optimization)
-    plan = make_plan(
-        context, workspace / "bench-run", "bench", {s.clip_id: s.shape for s in samples if s.split == "train"}
-    )
+    plan = make_plan(context, workspace / "bench-run", "bench", samples)
     parts = Parts(
         model=velocity.model,
         read=rows.reader(),

@@ -63,6 +63,7 @@ class Dataset(Stage):
                 sample.fps,
                 sample.caption,
                 sample.no_audio_reason,
+                *_frequency(sample),
             ]
             + [content for _, content in sorted(contents.items())]
             for sample, contents in samples
@@ -129,8 +130,10 @@ def _gather(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], list
     usable = [clip for clip in clips if clip.clip_id in captions]
     stated = {clip.clip_id: first_files(context)[clip.source].row for clip in usable}
     own = {name: row.split for name, row in stated.items() if row is not None and row.split}
-    holdout = context.config.dataset.holdout
-    splits = split_by_source([(c.clip_id, c.source) for c in usable], holdout.fraction, holdout.seed, own)
+    prior: dict[str, Split] = {c.clip_id: "train" for c in usable if c.file.origin.regularisation}
+    holdout, subject = context.config.dataset.holdout, [c for c in usable if c.clip_id not in prior]
+    splits = split_by_source([(c.clip_id, c.source) for c in subject], holdout.fraction, holdout.seed, own)
+    splits |= prior  # there is nothing of the LoRA's subject that they could measure
     good, bad = [], []
     for clip in usable:
         sample, contents, reason = _sample(context, clip, captions[clip.clip_id], splits[clip.clip_id], texts)
@@ -173,8 +176,17 @@ def _sample(
         audio_reason,
         columns,
         source_fps=clip.source_fps,
+        repeats=clip.file.origin.repeats,
+        weight=clip.file.origin.weight,
+        regularisation=clip.file.origin.regularisation,
     )
     return sample, contents, problem
+
+
+def _frequency(sample: Sample) -> list[Any]:
+    """How often an epoch has a sample and what for; nothing where it comes once, as a subject."""
+    found = [sample.repeats, sample.weight, sample.regularisation]
+    return [] if found == [1, 1.0, False] else found
 
 
 def silence_is_kept(context: Context) -> bool:

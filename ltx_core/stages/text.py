@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from ltx_core.config.texts import ENCODER
 from ltx_core.stages.base import Item, Stage, pending, precisions
 from ltx_core.stages.context import Context
+from ltx_core.stages.scores import kept_clips
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
@@ -71,8 +72,21 @@ def prompts(context: Context) -> list[str]:
 
 
 def full_text(context: Context, row: Row) -> str:
-    """A caption with the trigger added, unless it says it already."""
-    return with_trigger(str(row.columns["caption"]), context.config.dataset.trigger)
+    """A caption with its source's trigger added, unless it says it already."""
+    trigger = _own_triggers(context).get(row.clip_id, context.config.dataset.trigger)
+    return with_trigger(str(row.columns["caption"]), trigger)
+
+
+def _own_triggers(context: Context) -> dict[str, str]:
+    """Triggers of the clips whose source says another one than the dataset, or none."""
+
+    def find() -> dict[str, str]:
+        if all(file.origin.trigger is None for file in context.sources):
+            return {}
+        triggers = ((clip.clip_id, clip.file.origin.trigger) for clip in kept_clips(context))
+        return {clip_id: trigger for clip_id, trigger in triggers if trigger is not None}
+
+    return context.memo("own triggers", find)
 
 
 def with_trigger(caption: str, trigger: str) -> str:

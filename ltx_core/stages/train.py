@@ -26,7 +26,9 @@ from ltx_core.stages.folder import (
     stated,
     weights_of,
 )
+from ltx_core.stages.mixture import shape_tokens, shares_of
 from ltx_core.stages.report import base_fingerprint, base_quantization
+from ltx_core.store.dataset import Sample
 from ltx_core.store.keys import digest, digest_file
 from ltx_core.store.rows import PendingRow, Row
 from ltx_core.training.options import OptimizationOptions
@@ -117,7 +119,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     rows = Rows(context, samples)
     velocity = open_training(context)
     contexts = open_contexts(context, rows)
-    plan = make_plan(context, folder, identity, {s.clip_id: s.shape for s in samples if s.split == "train"})
+    plan = make_plan(context, folder, identity, samples)
     parts = Parts(
         model=velocity.model,
         read=rows.reader(),
@@ -130,18 +132,19 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     return run_loop(plan, parts, accelerator, hooks, lambda progress: _tell(context, progress))
 
 
-def make_plan(context: Context, folder: Path, identity: str, buckets: dict[str, str]) -> Any:
-    """What the training shall do, from the config."""
+def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[Sample]) -> Any:
+    """What the training shall do, from the config and the dataset's samples."""
     from ltx_core.training.plan import Plan
     from ltx_core.training.step import StepOptions
 
     config = context.config
     options, flow = config.optimization, config.flow_matching
-    if not buckets:
+    trained = [sample for sample in samples if sample.split == "train"]
+    if not trained:
         raise LtxError("no clip of the dataset is for training; lower `dataset.holdout.fraction`")
     return Plan(
         folder=folder,
-        buckets=buckets,
+        buckets={sample.clip_id: sample.shape for sample in trained},
         optimization=options,
         checkpoints=config.checkpoints,
         step=StepOptions(
@@ -155,6 +158,9 @@ def make_plan(context: Context, folder: Path, identity: str, buckets: dict[str, 
         identity=identity,
         ahead=config.data.num_dataloader_workers,
         offload=config.acceleration.offload_optimizer_during_validation,
+        tokens=shape_tokens(context, trained),
+        shares=shares_of(trained),
+        prior=frozenset(sample.clip_id for sample in trained if sample.regularisation),
     )
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ltx_core.training.counts import Counts, Share
-from ltx_core.training.options import Fill
+from ltx_core.training.options import Fill, OptimizationOptions
 
 DIGEST_BYTES = 16
 
@@ -164,6 +164,28 @@ class Order:
 
     def _keys(self, epoch: int, *purpose: str) -> _Keys:
         return _Keys("\0".join([str(self.seed), str(epoch), *purpose]))
+
+
+def make_order(
+    buckets: Mapping[str, str],
+    tokens: Mapping[str, int],
+    shares: Mapping[str, Share],
+    options: OptimizationOptions,
+    seed: int,
+    passes: int,
+) -> Order:
+    """The order of a training.
+
+    Args:
+        buckets: clip id -> bucket.
+        tokens: bucket -> tokens of one of its samples; needed for `batch_tokens`.
+        shares: clip id -> how often it comes in an epoch, where that is not once.
+        options: batch sizes, and what becomes of a bucket's last batch.
+        seed: of the shuffle.
+        passes: forward passes of an optimizer step over all processes.
+    """
+    sizes = {name: passes * options.batch_of(tokens.get(name, 0)) for name in set(buckets.values())}
+    return Order(buckets, sizes, seed, shares, options.fill)
 
 
 class _Keys:

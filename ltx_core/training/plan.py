@@ -12,7 +12,7 @@ from ltx_core.assemble import Batch
 from ltx_core.training.checkpoint import Export
 from ltx_core.training.counts import Share
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
-from ltx_core.training.order import Order
+from ltx_core.training.order import Order, make_order
 from ltx_core.training.step import Assemble, Contexts, Predict, StepOptions
 
 
@@ -56,12 +56,7 @@ class Plan:
         Args:
             passes: forward passes of an optimizer step over all processes, each of `batch_of` samples.
         """
-        options = self.optimization
-        sizes = {
-            bucket: passes * options.batch_of(self.tokens.get(bucket, 0))
-            for bucket in set(self.buckets.values())
-        }
-        return Order(self.buckets, sizes, self.seed, self.shares, options.fill)
+        return make_order(self.buckets, self.tokens, self.shares, self.optimization, self.seed, passes)
 
     def weights(self, ids: Sequence[str]) -> tuple[float, ...]:
         """Factors of the samples' losses."""
