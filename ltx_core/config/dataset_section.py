@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from ltx_core.config.reference_options import checked_extra, checked_kind
 from ltx_core.config.section import Section
+from ltx_core.config.source_list import parsed_sources, written_sources
 from ltx_core.curation.buckets import Bucket
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.curation.options.masks import AudioMaskOptions, MaskOptions
 from ltx_core.curation.options.references import AudioReferenceOptions, ReferenceOptions
 from ltx_core.curation.options.scenes import SceneOptions
+from ltx_core.curation.options.sources import ObjectStoreOptions, SourceOptions
 from ltx_core.media.treatment import Hdr, Interlaced, Treatment
 
 
@@ -35,7 +36,9 @@ class HoldoutSection(Section):
 class DatasetSection(Section):
     """From media files to rows."""
 
-    source: Path = Path("data/footage")
+    source: tuple[SourceOptions, ...] = (SourceOptions("data/footage"),)
+    """Where media lie: text, a mapping with `path`, or a list of both."""
+    object_store: ObjectStoreOptions = ObjectStoreOptions()
     buckets: tuple[Bucket, ...] = (Bucket(768, 448, 89),)
     fps: Annotated[float, Field(gt=0)] = 24.0
     hdr: Hdr = "reject"
@@ -59,6 +62,15 @@ class DatasetSection(Section):
     latents_dtype: Literal["bfloat16", "float32"] = "bfloat16"
     max_rejected_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of sources and clips that may be set aside; scenes shorter than every bucket do not count."""
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _parse_source(cls, value: Any) -> Any:
+        return parsed_sources(value)
+
+    @field_serializer("source")
+    def _write_source(self, value: tuple[SourceOptions, ...]) -> Any:
+        return written_sources(value)
 
     @field_validator("buckets", mode="before")
     @classmethod

@@ -21,6 +21,7 @@ from ltx_core.conditions import FILE_CONDITIONS
 from ltx_core.config.explain import explain
 from ltx_core.config.migrate import deprecation, migrate
 from ltx_core.config.root import Config
+from ltx_core.config.source_list import check_endpoint, located
 from ltx_core.config.sources import repository
 from ltx_core.errors import ConfigError, LegacyConfigWarning
 from ltx_core.models.hub import is_downloaded
@@ -33,7 +34,6 @@ PATH_FIELDS = (
     ("model", "video_vae_path"),
     ("model", "audio_vae_path"),
     ("model", "load_checkpoint"),
-    ("dataset", "source"),
     ("data", "preprocessed_data_root"),
 )
 """Where paths stand; they are made absolute when the config is read."""
@@ -179,6 +179,7 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
             here = _resolve(str(node[last]), base_dir)
             of_hub = last == "model_path" and not here.exists() and is_downloaded(str(node[last]))
             node[last] = str(node[last]) if of_hub else str(here)
+    _locate_media(raw.get("dataset"), base_dir)
     for condition in _file_conditions(raw):
         for name in FILE_FIELDS & condition.keys():
             if isinstance(condition[name], str):
@@ -193,6 +194,17 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
         if isinstance(node, dict):
             node.setdefault(key, str(_resolve(default, base_dir)))
     return raw
+
+
+def _locate_media(dataset: Any, base_dir: Path) -> None:
+    """Make the paths of sources absolute; addresses of objects are none."""
+    if not isinstance(dataset, dict):
+        return
+    if "source" in dataset:
+        dataset["source"] = located(dataset["source"], lambda text: str(_resolve(text, base_dir)))
+    store = dataset.get("object_store")
+    if isinstance(store, dict):
+        check_endpoint(store.get("endpoint"))
 
 
 def _file_conditions(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

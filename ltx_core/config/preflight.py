@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import shutil
@@ -18,6 +17,7 @@ from ltx_core.config.reference_checks import check_references
 from ltx_core.config.root import Config
 from ltx_core.config.sample_checks import check_samples
 from ltx_core.config.sample_spans import check_sample_spans
+from ltx_core.config.source_check import check_sources
 from ltx_core.config.texts import ENCODER, encoded_texts
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.geometry.units import audio_steps
@@ -86,22 +86,7 @@ def _settings(config: Config) -> str:
 def _source(config: Config) -> str:
     if config.imported:
         return check_imported(config)
-    source = config.dataset.source
-    if not source.exists():
-        raise LtxError(
-            f"dataset.source {source} does not exist; {_neighbour(source)}"
-            "give a folder of videos or a dataset file"
-        )
-    if source.is_file():
-        return f"dataset file {source}"
-    return f"{sum(path.is_file() for path in source.rglob('*'))} files in {source}"
-
-
-def _neighbour(path: Path) -> str:
-    """What beside a missing file or folder may have been meant."""
-    names = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, names, 1)
-    return f"did you mean {path.parent / close[0]}? Else " if close else ""
+    return check_sources(config)
 
 
 def _model(config: Config) -> str:

@@ -5,17 +5,19 @@ Captions are data: quotes, line breaks, emoji and length are kept as they stand.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import difflib
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltx_core.curation.sidecar import decode_text
-from ltx_core.errors import LegacyConfigWarning, LtxError
+from ltx_core.curation.table_text import TableError, quoted, read_rows
+from ltx_core.errors import LegacyConfigWarning
+from ltx_core.store.uri import ObjectUri, UriError, is_uri
+
+__all__ = ["TableError", "TableRow", "read_table"]
 
 FILE_COLUMNS = ("video", "audio", "reference_video", "reference_audio", "video_mask", "audio_mask")
 FURTHER = "reference_video"
@@ -29,30 +31,30 @@ LEGACY = {
 }
 """Older names of columns, and what they are called now."""
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
-
-
-class TableError(LtxError):
-    """A dataset file that cannot be used: what was found, the rule and the fix."""
+MISSPELT = 0.8
+"""Likeness from which on an unknown column is taken for a misspelt one."""
+NO_TEXT = re.compile("[\x00\ud800-\udfff\ufffe\uffff]")
+"""Signs that no text has and no file can be named by: left by other encodings and by damage."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row: paths are absolute or relative to the dataset file's folder, already joined.
+    """One row: files are absolute or relative to the dataset file's folder, already joined.
 
     `line` is the row's number, from 1; a column that is missing or empty is None. `files` holds every file
-    of the row by its column, further references among them.
+    of the row by its column, further references among them; one in an object store by its address.
     """
 
     line: int
-    video: Path | None = None
-    audio: Path | None = None
+    video: Path | ObjectUri | None = None
+    audio: Path | ObjectUri | None = None
     caption: str | None = None
-    reference_video: Path | None = None
-    reference_audio: Path | None = None
-    video_mask: Path | None = None
-    audio_mask: Path | None = None
+    reference_video: Path | ObjectUri | None = None
+    reference_audio: Path | ObjectUri | None = None
+    video_mask: Path | ObjectUri | None = None
+    audio_mask: Path | ObjectUri | None = None
     split: str | None = None
-    files: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    files: Mapping[str, Path | ObjectUri] = field(default_factory=dict, hash=False)
 
     @property
     def main(self) -> str:
@@ -60,24 +62,22 @@ class TableRow:
         return "audio" if self.video is None else "video"
 
 
-def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> list[TableRow]:
+def read_table(
+    path: Path, needed: tuple[str, ...] = ("video", "caption"), folder: Path | ObjectUri | None = None
+) -> list[TableRow]:
     """The rows of a dataset file.
 
     Args:
         path: a `.csv`, `.json` (list of objects), `.jsonl` or `.parquet` file.
         needed: columns that must be there (values may be empty, but each row names a video or a sound).
+        folder: what names of files are relative to; None: the folder of `path`.
 
     Raises:
         TableError: unreadable, malformed, without rows, or without a needed column.
     """
-    readers = {".csv": _csv, ".json": _json, ".jsonl": _jsonl, ".parquet": _parquet}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    if path.suffix.lower() not in SUFFIXES:
         raise TableError(f"{path} is no dataset file; use one of {', '.join(SUFFIXES)}")
-    try:
-        rows = list(reader(path))
-    except OSError as error:
-        raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
+    rows = read_rows(path, lambda name: _is_known(LEGACY.get(name.strip(), name.strip())))
     if not rows:
         raise TableError(f"{path} holds no rows; write one row per video below the column names")
     raw = [(number, _renamed(row, path, number)) for number, row in rows]
@@ -90,7 +90,9 @@ def read_table(path: Path, needed: tuple[str, ...] = ("video", "caption")) -> li
             stacklevel=2,
         )
     _check_columns(path, raw, needed)
-    return [_row(path, number, values) for number, values in raw]
+    _check_spelling(path, raw)
+    where = path.parent if folder is None else folder
+    return [_row(path, where, number, values) for number, values in raw]
 
 
 def _check_columns(path: Path, rows: list[tuple[int, dict[str, Any]]], needed: tuple[str, ...]) -> None:
@@ -100,10 +102,34 @@ def _check_columns(path: Path, rows: list[tuple[int, dict[str, Any]]], needed: t
     if "video" not in found and "audio" not in found and not missing:
         names = "`video` or `audio`"
     if names:
+        listed = ", ".join(found) or "none"
         raise TableError(
-            f"{path} has no column {names}; found: {', '.join(found) or 'none'}. A dataset file needs "
+            f"{path} has no column {names}; found: {listed[:200]}. A dataset file needs "
             f"the columns {', '.join(needed) or names}: rename or add it (cells of `caption` may be empty)"
         )
+
+
+def _check_spelling(path: Path, rows: list[tuple[int, dict[str, Any]]]) -> None:
+    """Refuse a column that is all but called like a known one which is not there: it would not be read."""
+    looked_at: set[frozenset[str]] = set()
+    for number, row in rows:
+        names = frozenset(row)
+        if names not in looked_at:
+            looked_at.add(names)
+            for name in sorted(names):
+                if meant := _meant(name, names):
+                    raise TableError(
+                        f"{path}, row {number}: unknown column {quoted(name)}; did you mean `{meant}`? "
+                        "Rename it (a column of your own needs a name that is less alike)"
+                    )
+
+
+def _meant(name: str, present: Collection[str]) -> str:
+    if _is_known(name):
+        return ""
+    absent = [known for known in (*FILE_COLUMNS, *TEXT_COLUMNS) if known not in present]
+    close = difflib.get_close_matches(name.lower().strip("\ufeff \t"), absent, 1, MISSPELT)
+    return close[0] if close else ""
 
 
 def _renamed(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]:
@@ -119,18 +145,23 @@ def _renamed(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]:
     return renamed
 
 
-def _row(path: Path, number: int, values: Mapping[str, Any]) -> TableRow:
+def _row(path: Path, folder: Path | ObjectUri, number: int, values: Mapping[str, Any]) -> TableRow:
     fields: dict[str, Any] = {}
-    files: dict[str, Path] = {}
+    files: dict[str, Path | ObjectUri] = {}
     for name, value in values.items():
         if not _is_known(name) or value is None or value == "":
             continue
         if not isinstance(value, str):
-            raise TableError(f"{path}, row {number}: `{name}` is {value!r}; it must be text")
+            raise TableError(f"{path}, row {number}: `{name}` is {quoted(value)}; it must be text")
+        if wrong := NO_TEXT.search(value):
+            raise TableError(
+                f"{path}, row {number}: `{name}` has {quoted(wrong[0])}, which no text has; save the file as "
+                "UTF-8"
+            )
         if name in TEXT_COLUMNS:
             fields[name] = value
-        else:
-            files[name] = path.parent / value.strip()
+        elif value.strip():
+            files[name] = _file(path, folder, number, name, value.strip())
     if "video" not in files and "audio" not in files:
         raise TableError(
             f"{path}, row {number}: `video` is empty and so is `audio`; every row must name a file"
@@ -139,73 +170,21 @@ def _row(path: Path, number: int, values: Mapping[str, Any]) -> TableRow:
     return TableRow(number, **fields, files=files)
 
 
+def _file(path: Path, folder: Path | ObjectUri, number: int, name: str, value: str) -> Path | ObjectUri:
+    """The file that a cell names."""
+    if re.match("https?://", value, re.IGNORECASE):
+        raise TableError(
+            f"{path}, row {number}: `{name}` is a web address, which is not read; download the files and "
+            "name them, or name objects as s3://bucket/key"
+        )
+    try:
+        if is_uri(value):
+            return ObjectUri.parse(value)
+        return Path(value) if value.startswith("/") else folder / value
+    except UriError as error:
+        raise TableError(f"{path}, row {number}: `{name}` {error}") from error
+
+
 def _is_known(name: str) -> bool:
     """Whether a column is read: those of the list, and further references."""
     return name in FILE_COLUMNS or name in TEXT_COLUMNS or name.startswith(FURTHER)
-
-
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = io.StringIO(decode_text(path.read_bytes(), path), newline="")
-    reader = csv.DictReader(text, strict=True)
-    number = 0
-    try:
-        for number, row in enumerate(reader, start=1):
-            if None in row:
-                names = ", ".join(reader.fieldnames or ())
-                raise TableError(
-                    f"{path}, row {number}: more values than column names ({names}); "
-                    'put text that has commas or line breaks in "double quotes"'
-                )
-            yield number, row
-    except csv.Error as error:
-        raise TableError(
-            f"{path}, row {number + 1}: malformed CSV ({error}); a quote inside quoted text is written twice"
-        ) from error
-
-
-def _json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        rows = json.loads(decode_text(path.read_bytes(), path))
-    except ValueError as error:
-        raise TableError(f"{path} is malformed JSON: {error}") from error
-    if not isinstance(rows, list):
-        raise TableError(
-            f"{path} holds one {type(rows).__name__}; it must be a list of objects, one per video"
-        )
-    for number, row in enumerate(rows, start=1):
-        yield number, _object(row, path, number)
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    # Only line feeds end a line here: a caption may hold other line separators.
-    lines = decode_text(path.read_bytes(), path).split("\n")
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise TableError(f"{path}, line {number}: malformed JSON: {error}") from error
-            yield number, _object(row, path, number)
-
-
-def _object(row: Any, path: Path, number: int) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise TableError(
-            f"{path}, row {number} is {row!r}; every row must be an object with `video` and `caption`"
-        )
-    return row
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.ParquetFile(path).read()
-    except pyarrow.ArrowException as error:
-        raise TableError(f"{path} is no Parquet file: {error}") from error
-    names = {name: name.strip() for name in table.column_names}
-    unknown = [name for name, plain in names.items() if plain not in LEGACY and not _is_known(plain)]
-    table = table.drop_columns(unknown) if len(unknown) < table.num_columns else table
-    for number, row in enumerate(table.to_pylist(), start=1):
-        yield number, {**dict.fromkeys(unknown), **row}

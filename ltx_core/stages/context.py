@@ -10,7 +10,7 @@ from ltx_core.config.root import Config
 from ltx_core.models.info import ModelInfo
 from ltx_core.stages.base import Item, NotReadyError, Stage
 from ltx_core.stages.memo import Memo
-from ltx_core.stages.scan import SourceFile, scan
+from ltx_core.stages.scan import Scan, SourceFile, scan
 from ltx_core.store.rows import Row
 from ltx_core.store.store import Store
 
@@ -47,14 +47,18 @@ class Context:
 
     @cached_property
     def sources(self) -> list[SourceFile]:
-        """The media files of the source folder or dataset file; none where prepared data is imported."""
+        """The media files of all sources; none where prepared data is imported."""
         if self.config.imported:
             return []
         dataset = self.config.dataset
         main = ("video",) if self.config.training_strategy.video is not None else ()
         needed = (*main, "caption") if dataset.captions.captioner == "none" else main
         own = (self.config.workspace, self.config.runs_root)
-        return scan(dataset.source, self.config.workspace / "scan.sqlite", needed, own)
+        cache = self.config.workspace / "scan.sqlite"
+        return scan(dataset.source, Scan(cache, needed, own, dataset.object_store, self._scanning))
+
+    def _scanning(self, done: int, total: int) -> None:
+        self.progress({"stage": "sources", "done": done, "total": total})
 
     def needs(self, stage: str) -> bool:
         """Whether the run has a stage: its mode reads what it makes, and media are there to make it of."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt, Lt
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,67 @@ class SourceSet:
         weight: its share of the training steps, relative to the other sets' weights.
         repeats: how often an epoch sees each of its samples.
         regularisation: whether its samples only keep the model as it was: they are no subject of the LoRA.
+        trigger: what its captions say in place of `dataset.trigger`; None: that one.
     """
 
     name: str = ""
     weight: float = 1.0
     repeats: int = 1
     regularisation: bool = False
+    trigger: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """One source of media.
+
+    Attributes:
+        path: a folder, a pattern (`films/**/*.mp4`), a media file, a dataset file, or `s3://bucket/prefix`.
+        name: for people; "": the last part of `path`.
+        weight: its share of the training steps, relative to the other sources'.
+        repeats: how often an epoch sees each of its samples.
+        regularisation: its samples only keep the model as it was; their captions do not say the trigger.
+        trigger: for its captions in place of `dataset.trigger`; None: that one, or none in a
+            regularisation set.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    path: str
+    name: str = ""
+    weight: Annotated[float, Gt(0), Lt(float("inf"))] = 1.0
+    repeats: Annotated[int, Ge(1)] = 1
+    regularisation: bool = False
+    trigger: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectStoreOptions:
+    """How S3-compatible stores are reached. Credentials come from the environment only.
+
+    Attributes:
+        endpoint: as `https://minio.example:9000`; None: `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` of the
+            environment, else Amazon's.
+        region: None: `AWS_REGION` or `AWS_DEFAULT_REGION`, else the bucket's own.
+        anonymous: ask without credentials, for public buckets.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    endpoint: str | None = None
+    region: str | None = None
+    anonymous: bool = False
+
+
+def source_sets(sources: tuple[SourceOptions, ...]) -> tuple[SourceSet, ...]:
+    """What training knows of each source, in order; names that several have are numbered."""
+    taken: dict[str, int] = {}
+    sets = []
+    for one in sources:
+        name = one.name or one.path.rstrip("/").rpartition("/")[2] or one.path
+        taken[name] = taken.get(name, 0) + 1
+        if taken[name] > 1:
+            name = f"{name} ({taken[name]})"
+        trigger = "" if one.trigger is None and one.regularisation else one.trigger
+        sets.append(SourceSet(name, one.weight, one.repeats, one.regularisation, trigger))
+    return tuple(sets)

@@ -15,7 +15,8 @@ SAMPLE = {"prompt": "x", "conditions": [{"type": "reference", "video": "edges.mp
 def test_every_relative_path_is_one_of_the_base_folder(tmp_path):
     raw = {"output_dir": "runs", "dataset": {"source": "films"}, "validation": {"samples": [SAMPLE]}}
     config = build(raw, tmp_path, "test.yaml")
-    found = [config.workspace, config.output_dir, config.dataset.source, config.model.model_path]
+    source = Path(config.dataset.source[0].path)
+    found = [config.workspace, config.output_dir, source, config.model.model_path]
     found.append(config.validation.samples[0].conditions[0].video)
     assert found == [tmp_path / n for n in ("workspace", "runs", "films", "data/model", "edges.mp4")]
     assert build(yaml.safe_load(dump(config)), Path("/elsewhere"), "again") == config

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
 
 import pytest
 
+from ltx_core.curation.options.sources import SourceOptions
 from ltx_core.errors import LtxError
-from ltx_core.stages import scan as module
-from ltx_core.stages.scan import scan
+from ltx_core.stages.scan import Scan, scan
+from ltx_core.stages.scanning import digests
+
+
+def scanned(source, cache, **how):
+    return scan([SourceOptions(str(source))], Scan(cache, **how))
 
 
 def test_media_in_order_without_hidden_files_and_notes_and_with_broken_links(tmp_path):
@@ -20,7 +27,7 @@ def test_media_in_order_without_hidden_files_and_notes_and_with_broken_links(tmp
         path.write_text(name)
     (source / "linked.mp4").symlink_to(source / "b.mp4")
     (source / "broken.mp4").symlink_to(source / "nothing")
-    found = scan(source, tmp_path / "scan.sqlite")
+    found = scanned(source, tmp_path / "scan.sqlite")
     assert [one.name for one in found] == ["a/b/c", "a/z.MKV", "a.mp4", "b.mp4", "broken.mp4", "linked.mp4"]
     assert [one.path for one in found] == [source / one.name for one in found]
     assert found[3].digest == found[5].digest != found[2].digest
@@ -33,31 +40,34 @@ def test_what_runs_write_into_the_folder_is_no_footage(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     own = (tmp_path / "workspace", tmp_path / "outputs")
-    found = scan(tmp_path, tmp_path / "workspace" / "scan.sqlite", exclude=own)
+    found = scanned(tmp_path, tmp_path / "workspace" / "scan.sqlite", exclude=own)
     assert [one.name for one in found] == ["a.mp4", "b/workspace/c.mp4"]
 
 
-def test_reading_large_files_holds_up_no_other_scan_and_a_kill_loses_none_but_the_last(tmp_path, monkeypatch):
+def test_a_kill_loses_little_and_reading_holds_up_no_other_scan(tmp_path, monkeypatch):
     source, cache = tmp_path / "films", tmp_path / "scan.sqlite"
     source.mkdir()
     for name in ("a", "b"):
         (source / f"{name}.mp4").write_text(name * 20)
-    monkeypatch.setattr(module, "LARGE", 10)
-    digest = module.digest_file
+    digest, first_is_read = digests.digest_file, threading.Event()
+    monkeypatch.setattr(digests, "COMMIT_SECONDS", 0.05)
 
     def killed_at_b(path):
-        if path.name == "b.mp4":
-            with sqlite3.connect(cache, timeout=0) as other:  # not locked
-                other.execute("INSERT INTO files VALUES ('other', 1, 1, 'x')")
-            raise KeyboardInterrupt
-        return digest(path)
+        if path.name == "a.mp4":
+            first_is_read.set()
+            return digest(path)
+        first_is_read.wait()
+        time.sleep(0.3)
+        with sqlite3.connect(cache, timeout=0) as other:  # not locked, and what was read is in it
+            other.execute("INSERT INTO files VALUES ('other', 1, 1, 'x')")
+            seen.update(path for (path,) in other.execute("SELECT path FROM files"))
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "digest_file", killed_at_b)
+    seen = set()
+    monkeypatch.setattr(digests, "digest_file", killed_at_b)
     with pytest.raises(KeyboardInterrupt):
-        scan(source, cache)
-    with sqlite3.connect(cache) as found:
-        paths = {path for (path,) in found.execute("SELECT path FROM files")}
-    assert paths == {"other", str(source / "a.mp4")}
+        scanned(source, cache)
+    assert seen == {"other", str(source / "a.mp4")}
 
 
 def test_only_changed_files_are_read_again(tmp_path, monkeypatch):
@@ -65,17 +75,27 @@ def test_only_changed_files_are_read_again(tmp_path, monkeypatch):
     source.mkdir()
     for name in ("a", "b", "c"):
         (source / f"{name}.mp4").write_text(name)
-    digest = module.digest_file
-    monkeypatch.setattr(module, "digest_file", lambda path: (read.append(path.name), digest(path))[1])
-    first = scan(source, tmp_path / "scan.sqlite")
-    assert read == ["a.mp4", "b.mp4", "c.mp4"]
-    assert scan(source, tmp_path / "scan.sqlite") == first and len(read) == 3
+    digest = digests.digest_file
+    monkeypatch.setattr(digests, "digest_file", lambda path: (read.append(path.name), digest(path))[1])
+    first = scanned(source, tmp_path / "scan.sqlite")
+    assert sorted(read) == ["a.mp4", "b.mp4", "c.mp4"]
+    assert scanned(source, tmp_path / "scan.sqlite") == first and len(read) == 3
     (source / "b.mp4").write_text("longer")
     os.utime(source / "c.mp4", ns=(1, 1))
-    second = scan(source, tmp_path / "scan.sqlite")
-    assert read[3:] == ["b.mp4", "c.mp4"]
+    second = scanned(source, tmp_path / "scan.sqlite")
+    assert sorted(read[3:]) == ["b.mp4", "c.mp4"]
     assert [a.digest == b.digest for a, b in zip(first, second, strict=True)] == [True, False, True]
-    assert scan(source, tmp_path / "scan.sqlite") == second and len(read) == 5
+    assert scanned(source, tmp_path / "scan.sqlite") == second and len(read) == 5
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path):
+    source, cache = tmp_path / "films", tmp_path / "scan.sqlite"
+    source.mkdir()
+    (source / "a.mp4").write_text("a")
+    first = scanned(source, cache)
+    cache.write_bytes(b"this is no database, but long enough to be looked at" * 100)
+    assert scanned(source, cache) == first
+    assert scanned(source, cache) == first
 
 
 def test_every_other_file_of_a_row_is_digested_beside_its_main_one(tmp_path):
@@ -86,7 +106,7 @@ def test_every_other_file_of_a_row_is_digested_beside_its_main_one(tmp_path):
         "film.mp4,a film,voice.wav,edges.mp4,film.mp4,none.wav\n"
         ",a voice,voice.wav,,,\n"
     )
-    film, voice = scan(tmp_path / "clips.csv", tmp_path / "scan.sqlite")
+    film, voice = scanned(tmp_path / "clips.csv", tmp_path / "scan.sqlite")
     assert film.path.name == "film.mp4" and voice.path.name == "voice.wav" and voice.side == {}
     assert list(film.side) == ["audio", "reference_video", "reference_video_2", "audio_mask"]
     assert film.side["audio"].digest == voice.digest

@@ -54,7 +54,9 @@ def test_sounds_of_every_format_become_clips_of_the_longest_duration_that_fits(p
         "short.wav #1": "shorter than every bucket: 0.300 < 0.5 s"
     }
     again = pipeline(
-        prepared.config.workspace, prepared.config.dataset.source, "dataset.duration_buckets=[1.125,0.5]"
+        prepared.config.workspace,
+        prepared.config.dataset.source[0].path,
+        "dataset.duration_buckets=[1.125,0.5]",
     )
     assert sum(prepare(again, "dataset").values()) == 0
 
