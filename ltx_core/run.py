@@ -211,6 +211,7 @@ class Pipeline:
             "ok": sum(row.ok for row in rows),
             "rejected": refused,
             "seconds": round(seconds, 3),
+            **self.registry[stage].summary(rows),
         }
         if self.registry[stage].single:
             for row in rows:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ltx_core.curation.captioning.sidecar import decode_text
 from ltx_core.curation.options.masks import AudioMaskOptions
-from ltx_core.curation.sidecar import decode_text
 from ltx_core.geometry.grid import AudioScale
 from ltx_core.geometry.units import audio_steps
 from ltx_core.media.audio import read_samples, time_origin

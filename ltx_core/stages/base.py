@@ -110,6 +110,10 @@ class Stage(ABC):
         """What a manifest says of a single stage's row: its columns, with whole paths."""
         return {name: value for name, value in row.columns.items() if value is not None}
 
+    def summary(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """What a manifest says of many rows beside their number: sums that people ask for."""
+        return {}
+
     def key(self, context: Context, inputs: Sequence[str]) -> str:
         """Row key for the content digests `inputs`."""
         section, fingerprint = context.memo(

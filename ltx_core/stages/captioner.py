@@ -1,49 +1,79 @@
-"""Asking the configured captioner: measured facts in this process, or an OpenAI-compatible server."""
+"""Asking the configured captioner: measured facts, a server, or a model in this process.
+
+Answers of servers and models are kept one by one (`captioning.journal`) and taken from there, or from rows
+whose answer was cleaned in another way, before anybody is asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ltx_core.curation.answer import NoCaptionError
-from ltx_core.curation.describe import describe
-from ltx_core.curation.describe_sound import describe_sound
-from ltx_core.curation.endpoint import SOUND_RATE, Endpoint
-from ltx_core.curation.options.captions import CaptionOptions
+from ltx_core.curation.captioning.answer import NoCaptionError, clean_answer
+from ltx_core.curation.captioning.describe import describe
+from ltx_core.curation.captioning.describe_sound import describe_sound
+from ltx_core.curation.captioning.journal import Answered, Journal
+from ltx_core.curation.captioning.ledger import Ledger
+from ltx_core.curation.captioning.media_parts import SOUND_RATE, Shown
+from ltx_core.curation.captioning.outcome import EndpointError, Usage
+from ltx_core.curation.captioning.served import Served
 from ltx_core.media.errors import MediaError
 from ltx_core.stages.base import unusable
+from ltx_core.stages.caption_keys import Wanted, captions_folder
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
+
+REFUSALS = 5
+"""Clips in a row that a server may refuse before it has answered once; then the trouble is not the clips'."""
+
+Keep = Callable[[str, Answered], None]
 
 
 @dataclass(frozen=True)
 class Written:
-    """A captioner's answer, or why there is none."""
+    """A captioner's answer, or why there is none.
+
+    Attributes:
+        text: the caption.
+        facts: what is known of it.
+        problem: why there is none, or "".
+        answered: of a server or a model: what it said and what that took.
+        unasked: True where the server refused to look at the clip.
+    """
 
     text: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    answered: Answered | None = None
+    unasked: bool = False
 
 
-def written(context: Context, clips: Sequence[Clip]) -> Iterator[Written]:
-    """Answers for `clips`, in order; a server is asked for several at a time.
+def written(context: Context, asked: Sequence[Wanted]) -> Iterator[Written]:
+    """Answers for clips, in order.
 
     Raises:
-        EndpointError: when the server cannot be used at all.
+        EndpointError: when the captioner cannot be used at all.
     """
-    options = context.config.dataset.captions
-    if not clips:
+    if not asked:
         return
-    if options.captioner == "describe":
-        for clip in clips:
-            yield _described(context, clip)
+    captioner = context.config.dataset.captions.captioner
+    if captioner == "describe":
+        for wanted in asked:
+            yield _described(context, wanted.clip)
         return
-    yield from _asked(context, clips, options)
+    journal = Journal(captions_folder(context) / "answers")
+    rows = _answered_rows(context)
+    journal.sweep(rows.__contains__)
+    known = {**rows, **journal.load()}
+    with journal.writing() as keep:
+        ask = _by_model if captioner == "transformers" else _by_server
+        yield from ask(context, asked, known, keep)
 
 
 def _described(context: Context, clip: Clip) -> Written:
+    style = context.config.dataset.captions.describe
     try:
         frames = context.models.frames(clip) if clip.has_picture else None
         wave = context.models.sound(clip, SOUND_RATE)
@@ -51,21 +81,129 @@ def _described(context: Context, clip: Clip) -> Written:
         return Written(problem=unusable(error))
     if frames is None:
         return Written(*describe_sound(wave, SOUND_RATE))
-    return Written(*describe(frames, clip.fps, wave, SOUND_RATE))
+    return Written(*describe(frames, clip.fps, wave, SOUND_RATE, style))
 
 
-def _asked(context: Context, clips: Sequence[Clip], options: CaptionOptions) -> Iterator[Written]:
-    def ask(endpoint: Endpoint, clip: Clip) -> Written:
+def _answered_rows(context: Context) -> dict[str, Answered]:
+    """Answers that committed rows hold, by what was asked."""
+    found = {}
+    for row in context.store.rows("captions"):
+        columns = row.columns
+        if columns.get("asked"):
+            fields = {name: columns[name] for name in Answered.__dataclass_fields__ if name in columns}
+            found[str(columns["asked"])] = Answered(**fields, problem="" if row.ok else row.reason)
+    return found
+
+
+def _finished(context: Context, said: Answered) -> Written:
+    """The caption in an answer."""
+    options = context.config.dataset.captions
+    facts = {"model": options.model, "prompt_tokens": said.prompt_tokens}
+    facts |= {"completion_tokens": said.completion_tokens}
+    if said.problem:
+        return Written(problem=said.problem, facts=facts, answered=said)
+    try:
+        return Written(clean_answer(said.raw, options.remove, said.cut), facts, answered=said)
+    except NoCaptionError as error:
+        return Written(problem=str(error), facts=facts, answered=said)
+
+
+def _shown(context: Context, wanted: Wanted) -> Shown:
+    clip = wanted.clip
+    frames = context.models.frames(clip) if clip.has_picture else None
+    wave = context.models.sound(clip, SOUND_RATE)
+    return Shown(frames, clip.fps, wave, SOUND_RATE, wanted.prompt, clip.name)
+
+
+def _by_server(
+    context: Context, asked: Sequence[Wanted], known: dict[str, Answered], keep: Keep
+) -> Iterator[Written]:
+    options = context.config.dataset.captions
+
+    def ask(server: Served, wanted: Wanted) -> Written:
+        if wanted.asked in known:
+            return _finished(context, known[wanted.asked])
         try:
-            frames = context.models.frames(clip) if clip.has_picture else None
-            wave = context.models.sound(clip, SOUND_RATE)
-            answer = endpoint.caption(frames, clip.fps, wave, SOUND_RATE)
+            clip = _shown(context, wanted)
+            answer = server.caption(clip.frames, clip.fps, clip.wave, clip.rate, clip.prompt)
         except MediaError as error:
             return Written(problem=unusable(error))
         except NoCaptionError as error:
-            return Written(problem=str(error))
-        tokens = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.completion_tokens}
-        return Written(answer.caption, {"model": options.model, **tokens})
+            if error.unasked or not error.usage.requests:
+                return Written(problem=str(error), unasked=error.unasked)
+            said = _counted(server, error.raw, error.usage, problem=str(error))
+        except EndpointError as error:
+            raise EndpointError(f"{wanted.clip.name}: {error}") from error
+        else:
+            usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.requests)
+            said = _counted(server, answer.raw, usage, sent=answer.sent, cut=answer.cut)
+        keep(wanted.asked, said)
+        return _finished(context, said)
 
-    with Endpoint(options) as endpoint, ThreadPoolExecutor(options.concurrency) as pool:
-        yield from pool.map(lambda clip: ask(endpoint, clip), clips)
+    with _server(context) as server, ThreadPoolExecutor(options.concurrency) as pool:
+        answers = pool.map(lambda wanted: ask(server, wanted), asked)
+        yield from _believed(answers, proven=any(not said.problem for said in known.values()))
+
+
+def _server(context: Context) -> Served:
+    from ltx_core.curation.captioning.endpoint import Endpoint
+    from ltx_core.curation.captioning.gemini import Gemini
+
+    options = context.config.dataset.captions
+    ledger = Ledger(options, captions_folder(context) / "spent.jsonl")
+    return (Gemini if options.captioner == "gemini" else Endpoint)(options, ledger=ledger)
+
+
+def _counted(server: Served, raw: str, usage: Usage, problem: str = "", **fields: Any) -> Answered:
+    tokens = usage.prompt_tokens, usage.completion_tokens
+    return Answered(raw, problem, *tokens, usage.requests, server.ledger.cost(usage), **fields)
+
+
+def _believed(answers: Iterator[Written], proven: bool) -> Iterator[Written]:
+    """The answers, those of a server that has only refused held back until it proves to be of use.
+
+    Raises:
+        EndpointError: when it refuses one clip after the other.
+    """
+    held: list[Written] = []
+    for answer in answers:
+        if proven or not (answer.unasked or held):
+            proven = proven or bool(answer.text)
+            yield answer
+            continue
+        held.append(answer)
+        if answer.text:
+            proven = True
+        elif sum(found.unasked for found in held) >= REFUSALS:
+            raise EndpointError(
+                f"the captioner refused each of the first {REFUSALS} clips ({answer.problem}); change "
+                "dataset.captions so that it takes them: images, longest_side, max_tokens, model"
+            )
+        if proven:
+            yield from held
+            held = []
+    yield from held
+
+
+def _by_model(
+    context: Context, asked: Sequence[Wanted], known: dict[str, Answered], keep: Keep
+) -> Iterator[Written]:
+    """Captions of the model in this process, some clips at a time."""
+    size = context.config.dataset.captions.batch_size
+    for group in (asked[start : start + size] for start in range(0, len(asked), size)):
+        found: dict[int, Written] = {}
+        shown: dict[int, Shown] = {}
+        for number, wanted in enumerate(group):
+            if wanted.asked in known:
+                found[number] = _finished(context, known[wanted.asked])
+                continue
+            try:
+                shown[number] = _shown(context, wanted)
+            except MediaError as error:
+                found[number] = Written(problem=unusable(error))
+        if shown:
+            answers = context.models.captioner().answers(list(shown.values()))
+            for number, said in zip(shown, answers, strict=True):
+                keep(group[number].asked, said)
+                found[number] = _finished(context, said)
+        yield from (found[number] for number in range(len(group)))

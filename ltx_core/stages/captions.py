@@ -1,40 +1,27 @@
-"""captions: a user's own text wins (dataset column, sidecar), then the captioner, then the folder's name.
+"""captions: a user's own text wins (edited, column, sidecar), then the captioner, then the folder's name.
 
-Text of the user is data and kept as it is. A captioner's row depends on the clip and the caption options.
+Text of the user is data and kept as it is. A captioner's row depends on the clip and the caption options;
+its answer is kept as it came beside the caption that was made of it, with what it took.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ltx_core.curation.sidecar import sidecar_caption
 from ltx_core.stages.base import Item, Stage, pending, rejected
+from ltx_core.stages.caption_keys import CLEANING, Wanted, choose_source, prompt_of, section
 from ltx_core.stages.clip import Clip
-from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
-from ltx_core.stages.sources import first_files
-from ltx_core.store.keys import digest
-from ltx_core.store.rows import PendingRow
+from ltx_core.stages.scores import kept_clips
+from ltx_core.store.keys import digest, row_key
+from ltx_core.store.rows import PendingRow, Row
 
-LOCAL = {"base_url", "api_key_env", "timeout", "retries", "concurrency", "order"}
-"""Caption options that change how a captioner is reached or when it is asked, not what it says."""
-
-OF_SOUND = {"sound_prompt"}
-"""Caption options that matter only in a mode without video."""
-OF_PICTURES = {"prompt", "mode", "images", "sound"}
-"""Caption options that matter only in a mode with video."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A clip and where its caption comes from; `text` is None where a captioner is to write it."""
-
-    clip: Clip
-    text: str | None
-    source: str
+if TYPE_CHECKING:
+    from ltx_core.stages.captioner import Written
 
 
 class Captions(Stage):
@@ -44,22 +31,27 @@ class Captions(Stage):
 
     def section(self, context: Context) -> dict[str, Any]:
         """Options of the captioner; they are no part of a user's own caption's key."""
-        options = asdict(context.config.dataset.captions)
-        if options["captioner"] == "describe":  # it asks nobody: no option of a server changes what it says
-            return {"captioner": "describe"}
-        unasked = OF_SOUND if context.config.training_strategy.video is not None else OF_PICTURES
-        return {name: value for name, value in options.items() if name not in LOCAL | unasked}
+        return section(context)
+
+    def fingerprint(self, context: Context) -> str:
+        """Of the captioner that runs in this process."""
+        options = context.config.dataset.captions
+        if options.captioner != "transformers":
+            return ""
+        from ltx_core.models.fingerprint import fingerprint_folder
+
+        return fingerprint_folder(Path(options.model))
 
     def items(self, context: Context) -> list[Item]:
         """A user's caption is keyed by its text, a captioner's by the clip's frames and sound."""
-        return [self._item(context, clip) for clip in all_clips(context)]
+        return [self._item(context, clip) for clip in kept_clips(context)]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Take the user's text, or ask the captioner."""
         from ltx_core.stages.captioner import written
 
-        asked = [item for item in items if item.payload.text is None and item.payload.source]
-        answers = written(context, [item.payload.clip for item in asked])
+        asked = [item.payload for item in items if item.payload.text is None and item.payload.source]
+        answers = written(context, asked)
         for item in items:
             wanted: Wanted = item.payload
             if wanted.text is not None:
@@ -69,40 +61,73 @@ class Captions(Stage):
                     item, "no caption: none in the dataset file or beside the source, and no captioner"
                 )
             else:
-                answer = next(answers)
-                if answer.problem:
-                    yield rejected(item, answer.problem)
-                else:
-                    yield _row(item, answer.text, wanted.source, answer.facts)
+                yield _answered(item, next(answers))
+
+    def summary(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Where the captions come from, and what those of a captioner took."""
+        return summary(rows)
 
     def _item(self, context: Context, clip: Clip) -> Item:
         wanted = choose_source(context, clip)
-        if wanted.text is None:
-            key = self.key(context, [clip.content, wanted.source])
-        else:
+        if wanted.text is not None:
             key = digest([self.name, self.version, wanted.source, clip.clip_id, wanted.text])
-        return Item(key, clip.clip_id, clip.name, (clip.row_key,), wanted)
+            return Item(key, clip.clip_id, clip.name, (clip.row_key,), wanted)
+        inputs = [clip.content, wanted.source]
+        if wanted.source not in ("", "describe"):
+            prompt, of_clip = prompt_of(context, clip)
+            inputs += [prompt] if of_clip else []
+            wanted = replace(wanted, prompt=prompt, asked=self._asked(context, inputs))
+        return Item(self.key(context, inputs), clip.clip_id, clip.name, (clip.row_key,), wanted)
+
+    def _asked(self, context: Context, inputs: Sequence[str]) -> str:
+        """Digest of what an answer depends on: the key's parts but for how an answer is cleaned."""
+
+        def parts() -> tuple[dict[str, Any], str]:
+            found = self.section(context)
+            return {k: v for k, v in found.items() if k not in CLEANING}, self.fingerprint(context)
+
+        asked, fingerprint = context.memo(("asked", self.name), parts)
+        return row_key("answer", self.version, asked, inputs, fingerprint)
 
 
-def choose_source(context: Context, clip: Clip) -> Wanted:
-    """The first source in the configured order that has a caption for the clip."""
-    options = context.config.dataset.captions
-    row = first_files(context)[clip.source].row
-    for source in options.order:
-        text: str | None = None
-        if source == "captioner" and options.captioner != "none":
-            return Wanted(clip, None, options.captioner)
-        if source == "column":
-            text = row.caption if row is not None else None
-        elif source == "sidecar":
-            text = sidecar_caption(clip.path, clip.index, clip.count)
-        elif source == "folder":
-            text = clip.path.parent.name.replace("_", " ").replace("-", " ")
-        if text is not None and text.strip():
-            return Wanted(clip, text, source)
-    return Wanted(clip, None, "")
+def _row(item: Item, text: str, source: str, columns: dict[str, Any]) -> PendingRow:
+    found = {"caption": text, "caption_source": source, "facts": "{}", **columns}
+    return pending(item, columns=found, content={"caption": text})
 
 
-def _row(item: Item, text: str, source: str, facts: dict[str, Any]) -> PendingRow:
-    columns = {"caption": text, "caption_source": source, "facts": json.dumps(facts, default=float)}
-    return pending(item, columns=columns, content={"caption": text})
+def _answered(item: Item, answer: Written) -> PendingRow:
+    wanted: Wanted = item.payload
+    columns: dict[str, Any] = {"facts": json.dumps(answer.facts, default=float)}
+    if answer.answered is not None:
+        said = answer.answered
+        columns |= {
+            "raw": said.raw,
+            "asked": wanted.asked,
+            "prompt_tokens": said.prompt_tokens,
+            "completion_tokens": said.completion_tokens,
+            "requests": said.requests,
+            "cost": said.cost,
+            "sent": said.sent,
+            "cut": said.cut,
+        }
+    if answer.problem:
+        return rejected(item, answer.problem, columns=columns, content={})
+    return _row(item, answer.text, wanted.source, columns)
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """Sums over rows: clips by source, tokens, requests and cost where a server said them."""
+    sources: dict[str, int] = {}
+    counts = {"prompt_tokens": 0, "completion_tokens": 0, "requests": 0}
+    cost = 0.0
+    for row in rows:
+        source = row.columns.get("caption_source")
+        if source:
+            sources[source] = sources.get(source, 0) + 1
+        for name in counts:
+            counts[name] += int(row.columns.get(name) or 0)
+        cost += float(row.columns.get("cost") or 0.0)
+    found: dict[str, Any] = {"caption_sources": sources}
+    if counts["requests"]:
+        found |= {**counts, "cost": round(cost, 6)}
+    return found

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ltx_core.curation.describe import describe
+from ltx_core.curation.captioning.describe import describe
 
 WAYS = {
     "moves left": (-3, 0),

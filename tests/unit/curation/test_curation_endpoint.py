@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ltx_core.curation.answer import NoCaptionError, clean_answer
-from ltx_core.curation.endpoint import Endpoint, EndpointError
+from ltx_core.curation.captioning.answer import NoCaptionError, clean_answer
+from ltx_core.curation.captioning.endpoint import Endpoint, EndpointError
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.media.decode import read_frames
 
@@ -76,7 +76,8 @@ def serve(monkeypatch):
 def ask(server, pauses=None, **options):
     settings = {"model": "omni", "api_key_env": "CAPTION_KEY", "retries": 3} | options
     chosen = CaptionOptions(captioner="endpoint", base_url=server.url, **settings)
-    with Endpoint(chosen, sleep=(pauses if pauses is not None else []).append) as endpoint:
+    sleep = (pauses if pauses is not None else []).append
+    with Endpoint(chosen, sleep=sleep, draw=lambda: 0.0) as endpoint:
         return endpoint.caption(FRAMES, 8, TONE, 8000)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ltx_core.curation.sidecar import sidecar_caption
+from ltx_core.curation.captioning.sidecar import sidecar_caption
 from ltx_core.curation.table import TableError, read_table
 from ltx_core.errors import LegacyConfigWarning
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.curation.describe_sound import sound_facts
+from ltx_core.curation.captioning.describe_sound import sound_facts
+from ltx_core.curation.captioning.describe_words import paragraph
 
 Frames = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
@@ -66,7 +67,11 @@ class Facts:
 
 
 def describe(
-    frames: Frames, fps: float, wave: NDArray[np.float32] | None, rate: int
+    frames: Frames,
+    fps: float,
+    wave: NDArray[np.float32] | None,
+    rate: int,
+    style: Literal["phrase", "paragraph"] = "phrase",
 ) -> tuple[str, dict[str, Any]]:
     """A caption such as "a yellow shape moves left on a dark background, low hum", and its facts.
 
@@ -75,6 +80,7 @@ def describe(
         fps: frames per second.
         wave: sound `[2, S]`, or None.
         rate: samples per second of `wave`.
+        style: one phrase, or a paragraph of sentences as LTX-2's prompts are written.
 
     Returns:
         The caption and what it was made of, JSON-able, with the clip's duration in seconds.
@@ -91,7 +97,10 @@ def describe(
         text = f"a {facts['background']} picture {facts['motion']}"
     sound, level, hertz = sound_facts(wave, rate)
     measured = Facts(**facts, object_share=round(share, 4), sound=sound, loudness_dbfs=level, pitch_hz=hertz)
-    text = f"{text}, {sound}" if sound else text
+    if style == "paragraph":
+        text = paragraph(text, frames, wave, sound, rate)
+    elif sound:
+        text = f"{text}, {sound}"
     return text, {**asdict(measured), "seconds": round(len(frames) / fps, 4)}
 
 

@@ -1,0 +1,1 @@
+"""Captions: who writes them, what is asked and sent, what comes back, and what people make of it."""

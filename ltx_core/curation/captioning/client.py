@@ -1,0 +1,181 @@
+"""One request to a caption server: sent again where that may help, and given up with the reason where not.
+
+Design choices
+- Requests that may succeed later (429, 5xx, time-outs, cut or garbled answers) are sent again after a pause
+  that grows, or that the server asks for; pauses are drawn, so that many clients do not return together.
+- A server that asks to wait is left alone by all threads.
+- The key is read from an environment variable when a request is made and is never kept, logged or shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, UnsupportedError
+from ltx_core.curation.captioning.verdict import Verdict, inner_error, judge
+from ltx_core.curation.options.captions import CaptionOptions
+
+if TYPE_CHECKING:
+    import httpx
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds before the first retry, and at most before any that the server does not ask for."""
+LONGEST_ASKED = 900.0
+"""Seconds that a server may ask to wait; a run does not sit out a longer time."""
+
+
+class Client(ABC):
+    """Connections to one server; safe to use from several threads."""
+
+    def __init__(
+        self,
+        options: CaptionOptions,
+        sleep: Callable[[float], None] = time.sleep,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        import httpx
+
+        options = options.resolved()
+        if not options.model:
+            raise EndpointError(
+                "dataset.captions.model is empty; name the model that the server at "
+                f"{shown_url(options.server)} offers (see {shown_url(options.server)}/models)"
+            )
+        self.options = options
+        self._sleep = sleep
+        self._draw = draw
+        self._client = httpx.Client(timeout=options.timeout)
+        self._proven: set[str] = set()
+        """Kinds of input to which the server has answered."""
+        self._quiet = (0.0, 0)
+        """Until when the server is left alone, and the thread that was told so and waits anyway."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    @property
+    @abstractmethod
+    def _url(self) -> str:
+        """Where requests go."""
+
+    @abstractmethod
+    def _headers(self) -> dict[str, str]:
+        """Headers with the key, where there is one."""
+
+    def _key(self) -> str:
+        name = self.options.key_variable
+        return os.environ.get(name, "").strip() if name else ""
+
+    def _ask(self, body: dict[str, Any], sent: frozenset[str]) -> Any:
+        """The server's JSON, after as many retries as the options allow."""
+        problem = ""
+        for attempt in range(self.options.retries + 1):
+            self._wait_quietly()
+            reply, problem, asked = self._try(body, sent)
+            if not problem:
+                return reply
+            if attempt < self.options.retries:
+                self._pause(problem, attempt, asked)
+        raise EndpointError(
+            f"{shown_url(self._url)} failed {self.options.retries + 1} times, last with {problem}. Start the "
+            "server or set dataset.captions.base_url; captions that were made are kept"
+        )
+
+    def _try(self, body: dict[str, Any], sent: frozenset[str]) -> tuple[Any, str, float | None]:
+        """The server's JSON, or why to ask again and the seconds that it asks to wait."""
+        import httpx
+
+        try:
+            response = self._client.post(self._url, json=body, headers=self._headers())
+        except httpx.TransportError as error:
+            return None, f"{type(error).__name__}: {error}", None
+        except httpx.InvalidURL as error:
+            raise EndpointError(f"dataset.captions.base_url {self.options.base_url!r}: {error}") from error
+        status, reply = response.status_code, None
+        if status == 200:
+            try:
+                reply = response.json()
+            except ValueError:
+                return None, f"it did not answer in JSON: {self._excerpt(response.text)}", None
+            status = inner_error(reply) or 200
+        if status == 200:
+            return reply, "", None
+        return None, *self._judged(status, response, sent)
+
+    def _judged(
+        self, status: int, response: httpx.Response, sent: frozenset[str]
+    ) -> tuple[str, float | None]:
+        """Why to ask again, and the seconds that the server asks to wait.
+
+        Raises:
+            EndpointError, NoCaptionError, UnsupportedError: where asking again will not help.
+        """
+        unproven = frozenset({"video", "audio"}) & sent - self._proven
+        fit = unproven if self.options.fallback else frozenset[str]()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        verdict = judge(status, response.text, headers, fit)
+        said = self._excerpt(verdict.said)
+        if verdict.kind == "again":
+            return f"HTTP {status}: {said}", verdict.pause
+        if verdict.kind in ("video", "audio"):
+            raise UnsupportedError(verdict.kind, f"HTTP {status}: {said}")
+        if verdict.kind == "clip" or (verdict.kind == "refused" and self._proven):
+            raise NoCaptionError(f"refused by the captioner: HTTP {status}: {said}", unasked=True)
+        raise EndpointError(self._systemic(verdict, status, said))
+
+    def _systemic(self, verdict: Verdict, status: int, said: str) -> str:
+        url, kept = shown_url(self._url), "Captions that were made are kept"
+        if verdict.kind == "key":
+            return (
+                f"{url} refused the key (HTTP {status}); set the environment variable "
+                f"{self.options.key_variable or '(captions.api_key_env)'} to a valid one. {kept}"
+            )
+        fixes = {
+            "money": "the account or its quota is used up: refill it, or run the same command later",
+            "model": f"it offers no model {self.options.model!r}, or base_url is wrong: see "
+            f"{shown_url(self.options.server)}/models and set dataset.captions.model",
+            "settings": "lower dataset.captions.max_tokens, or what is sent (images, longest_side)",
+            "refused": "it refuses the first request: change dataset.captions so that it takes it",
+        }
+        return f"{url} answered HTTP {status}: {said}. Found: {fixes[verdict.kind]}. {kept}"
+
+    def _pause(self, problem: str, attempt: int, asked: float | None) -> None:
+        if asked is None:
+            pause = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * (1 - 0.5 * self._draw())
+        elif asked > LONGEST_ASKED:
+            raise EndpointError(
+                f"{shown_url(self._url)} asks to wait {asked:.0f} s ({problem}); run the same command again "
+                "then. Captions that were made are kept"
+            )
+        else:
+            pause = asked * (1 + 0.1 * self._draw())
+            self._quiet = max(self._quiet, (time.monotonic() + pause, threading.get_ident()))
+        log.warning("caption server: %s; again in %.0f s", problem, pause)
+        self._sleep(pause)
+
+    def _wait_quietly(self) -> None:
+        """Wait while another thread was told to."""
+        until, told = self._quiet
+        left = until - time.monotonic()
+        if left > 0 and told != threading.get_ident():
+            self._sleep(left)
+
+    def _excerpt(self, text: str) -> str:
+        """The start of an answer, without the key should the server repeat it."""
+        key = self._key()
+        return " ".join((text.replace(key, "***") if key else text).split())[:300]
+
+
+def shown_url(url: str) -> str:
+    """A URL without what may be a secret in it: user, password, query."""
+    return re.sub(r"//[^/@]*@", "//", url).split("?")[0]
