@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import warnings
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from ltx_core.errors import LegacyConfigWarning, LtxError
 from tasks._display import LogDisplay
-from tasks._work import Job, Manifest, Work, open_work
+from tasks._work import Job, Work, open_work
+from tasks._workers import Manifest
 
 if TYPE_CHECKING:
     from tasks._stage import StageTask
+
+MOST_WORKERS = 64
+"""Task runs at a time, at most; how many there are is said by `engine.workers`."""
 
 LtxFlow = Flow[[str, list[str] | None], Manifest]
 
@@ -37,8 +42,8 @@ for _name in ("prefect.flow_runs", "prefect.engine"):  # what a worker's process
 def ltx_flow(name: str) -> Callable[[Callable[[str, list[str] | None], Manifest]], LtxFlow]:
     """Make a function of a config and its overrides the flow `name`.
 
-    A user's mistake fails the flow with the message alone; other errors keep their stack trace. Chunks are
-    submitted one at a time, since one worker computes them.
+    A user's mistake fails the flow with the message alone; other errors keep their stack trace. Never more
+    chunks are submitted than there are workers.
     """
 
     def decorate(function: Callable[[str, list[str] | None], Manifest]) -> LtxFlow:
@@ -49,7 +54,7 @@ def ltx_flow(name: str) -> Callable[[Callable[[str, list[str] | None], Manifest]
             except LtxError as error:
                 return Failed(message=str(error), data=error)
 
-        runner: Any = ThreadPoolTaskRunner(max_workers=1)
+        runner: Any = ThreadPoolTaskRunner(max_workers=MOST_WORKERS)
         return flow(name=name, task_runner=runner, persist_result=False)(run)
 
     return decorate
@@ -65,7 +70,7 @@ def open_run(config: str, overrides: Sequence[str] | None) -> Work:
     with warnings.catch_warnings(record=True) as older:
         warnings.simplefilter("always", LegacyConfigWarning)
         work = open_work(Job.of(Path(config), overrides or ()), LogDisplay(log))
-    work.pipeline.config.model.fetch(log.info)
+    work.pipeline.config.fetch(log.info)
     for warning in [*(found.message for found in older), *work.pipeline.refuse()]:
         log.warning("%s", warning)
     work.pipeline.begin()
@@ -75,6 +80,7 @@ def open_run(config: str, overrides: Sequence[str] | None) -> Work:
 def run_needed(stages: Sequence[StageTask], work: Work) -> dict[str, Manifest]:
     """The manifests of `stages` in order; an empty one for a stage that the mode leaves out."""
     needed = work.pipeline.stages()
+    work.along = tuple(needed)
     return {stage.name: run_stage(stage, work) if stage.name in needed else {} for stage in stages}
 
 
@@ -82,6 +88,11 @@ def run_stage(stage: StageTask, work: Work) -> Manifest:
     """A stage's manifest: cached in one task run, else one task run for each chunk that is missing."""
     plan = work.pipeline.plan(stage.name)
     work.display.planned(plan)
-    for run in [stage.submit(work, chunk) for chunk in (plan.chunks if plan.missing else [None])]:
+    running: deque[Any] = deque()
+    for chunk in plan.chunks if plan.missing else [None]:
+        running.append(stage.submit(work, chunk))
+        if len(running) >= work.count:
+            running.popleft().result()
+    for run in running:
         run.result()
     return work.pipeline.manifest(stage.name)

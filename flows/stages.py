@@ -19,7 +19,8 @@ def stage_flow(name: str) -> LtxFlow:
     @ltx_flow(f"stage-{name}")
     def run(config: str, overrides: list[str] | None = None) -> dict[str, Any]:
         with open_run(config, overrides) as work:
-            return {needed: run_stage(STAGES[needed], work) for needed in work.pipeline.stages(name)}
+            work.along = tuple(work.pipeline.stages(name))
+            return {needed: run_stage(STAGES[needed], work) for needed in work.along}
 
     return run
 

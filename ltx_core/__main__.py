@@ -53,7 +53,11 @@ def _serve(request: dict[str, Any], pipelines: dict[str, Pipeline], channel: Tex
     try:
         pipeline = _pipeline(request, pipelines)
         pipeline.context.progress = lambda progress: send({"progress": progress})
-        send({"manifest": pipeline.compute(request["stage"], request["chunk"])})
+        stage, chunk = request["stage"], request["chunk"]
+        if "set_aside" in request:
+            send({"manifest": pipeline.set_aside(stage, chunk, request["set_aside"])})
+        else:
+            send({"manifest": pipeline.compute(stage, chunk, request.get("along", ()))})
     except SystemExit as stop:
         send({"error": "interrupted; the same command goes on from the checkpoint", "user": True})
         return stop.code if isinstance(stop.code, int) else INTERRUPTED

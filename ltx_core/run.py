@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,14 @@ from ltx_core.config.root import Config
 from ltx_core.config.wishes import Wish
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.stages.base import Item, NotReadyError, Stage, StagePlan
+from ltx_core.stages.compute import compute_chunk, cut, set_aside
 from ltx_core.stages.context import Context
 from ltx_core.stages.device import Device, find_device
 from ltx_core.stages.estimate import Estimate, Fit, estimate, fit, with_seconds
 from ltx_core.stages.estimate_time import speed_key
 from ltx_core.stages.registry import REQUIRES, STAGES
-from ltx_core.stages.timing import add_timing, begin_timings
-from ltx_core.store.disk import DISK_ERRORS, explain, locked
-from ltx_core.store.keys import digest
-from ltx_core.store.rows import PendingRow, Row
+from ltx_core.stages.timing import begin_timings
+from ltx_core.store.rows import Row
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ class Pipeline:
                 for item in items
                 if item.key in rows and not rows[item.key].ok
             ],
-            chunks=self._chunks(items, rows),
+            chunks=cut(self.context, items, rows),
         )
 
     def plans(self, device: Device | None = None) -> list[StagePlan]:
@@ -137,68 +136,36 @@ class Pipeline:
         found = calibrate(self.context, device.name)
         remember(self.config.workspace, speed_key(self.context, device), found)
 
-    def compute(self, stage: str, chunk: Sequence[str]) -> dict[str, Any]:
+    def compute(self, stage: str, chunk: Sequence[str], along: Collection[str] = ()) -> dict[str, Any]:
         """Compute and commit the missing rows of a chunk; another run on the same store is waited for.
 
         Args:
             stage: name of the stage.
             chunk: row keys, as in `StagePlan.chunks`.
+            along: stages of the run that may compute their rows of the same clips on this occasion.
 
         Returns:
-            manifest: stage, rows, ok, rejected (name, reason), seconds.
+            manifest: stage, rows, ok, rejected (name, reason), seconds, along.
 
         Raises:
             LtxError: when a row cannot be computed (those before it are committed), or inputs have changed
                 since the plan was made.
         """
         started = time.perf_counter()
-        spec, wanted = self.registry[stage], set(chunk)
-        lock = self.context.store.root / ".locks" / f"{stage}-{digest(list(chunk))}"
-        with locked(lock, say=True):
-            self.context.refresh()
-            items = [item for item in self.context.items(stage) if item.key in wanted]
-            if len(items) < len(wanted):
-                raise LtxError(
-                    f"{stage}: {len(wanted) - len(items)} of {len(wanted)} inputs have changed since the run "
-                    "began (a film, a caption or the model); run the same command when they stay the same"
-                )
-            present = self.context.committed(stage)
-            missing = [item for item in items if item.key not in present]
-            rows = self._computed(spec, missing) if missing else []
-            if rows:
-                add_timing(self.config.workspace, stage, len(rows), time.perf_counter() - started)
-            self.context.refresh()
-        return self._manifest(stage, items, rows, time.perf_counter() - started)
+        found = compute_chunk(self.context, self.registry[stage], chunk, along)
+        manifest = self._manifest(stage, found.items, found.rows, time.perf_counter() - started)
+        return {**manifest, "along": found.along} if found.along else manifest
+
+    def set_aside(self, stage: str, chunk: Sequence[str], reason: str) -> dict[str, Any]:
+        """Commit the missing rows of a chunk as rejected for `reason`: the manifest."""
+        found = set_aside(self.context, self.registry[stage], chunk, reason)
+        return self._manifest(stage, found.items, found.rows, 0.0)
 
     def manifest(self, stage: str) -> dict[str, Any]:
         """Manifest of a stage that is wholly there."""
         self.context.refresh()
         results = self.context.results(stage)
         return self._manifest(stage, [item for item, _ in results], [row for _, row in results], 0.0)
-
-    def _computed(self, spec: Stage, missing: Sequence[Item]) -> list[Row]:
-        """The committed rows of `missing`; where one fails, those before it are committed all the same."""
-        pending: list[PendingRow] = []
-        try:
-            for row in spec.compute(self.context, missing):
-                pending.append(row)
-                self.context.progress({"stage": spec.name, "done": len(pending), "total": len(missing)})
-        except LtxError:
-            if pending:
-                self.context.store.write(spec.meta(self.context), pending)
-            raise
-        except OSError as error:
-            if error.errno in DISK_ERRORS:
-                raise explain(error, Path(error.filename or self.config.workspace)) from error
-            raise
-        return self.context.store.write(spec.meta(self.context), pending, replace=spec.single)
-
-    def _chunks(self, items: Sequence[Item], rows: dict[str, Row]) -> list[list[str]]:
-        """Chunks that miss a row. Cut over all items, so that two runs cut alike and wait for one another."""
-        size = self.config.engine.chunk_rows
-        keys = [item.key for item in items]
-        chunks = [keys[start : start + size] for start in range(0, len(keys), size)]
-        return [chunk for chunk in chunks if any(key not in rows for key in chunk)]
 
     def _manifest(
         self, stage: str, items: Sequence[Item], rows: Sequence[Row], seconds: float

@@ -61,6 +61,10 @@ class ChildError(LtxError):
         super().__init__(f"{message}\n{tail}".rstrip())
 
 
+class DeadChildError(ChildError):
+    """A child ended before it answered: it was killed, or what it computed broke its process."""
+
+
 class InterruptedTrainingError(LtxError):
     """A training was asked to end and has saved its state."""
 
@@ -96,14 +100,18 @@ def _signal_group(process: subprocess.Popen[str], number: int) -> None:
 class Child:
     """One child that answers requests, one at a time; close it, or use it as a context."""
 
-    def __init__(self, command: Sequence[str], note: Note, grace: float = 10) -> None:
+    def __init__(
+        self, command: Sequence[str], note: Note, grace: float = 10, threads: int | None = None
+    ) -> None:
         self.note = note
         self.grace = grace
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._turn = threading.Lock()
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = start(command, **pipes)
+        options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        if threads is not None:
+            options["env"] = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        self.process = start(command, **options)
         self._readers = [
             threading.Thread(target=target, args=(stream,), daemon=True)
             for target, stream in ((self._read, self.process.stdout), (self._log, self.process.stderr))
@@ -141,6 +149,7 @@ class Child:
         Raises:
             LtxError: for a user's mistake.
             InterruptedTrainingError: when a training was stopped and has saved.
+            DeadChildError: when the process ended before it answered.
             ChildError: for all else.
         """
         with self._turn:
@@ -178,11 +187,13 @@ class Child:
                 "The training was stopped and has saved its state: the same command goes on from there."
             )
         if code == -signal.SIGKILL:
-            return ChildError(
+            return DeadChildError(
                 "The process that computes was killed. Often the machine had too little memory: "
                 "lower the resolution, the frames or the batch size; the same command goes on from there."
             )
-        return ChildError(f"The process that computes ended with exit code {code}.", "\n".join(self._tail))
+        return DeadChildError(
+            f"The process that computes ended with exit code {code}.", "\n".join(self._tail)
+        )
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:

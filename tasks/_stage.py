@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from prefect.client.schemas.objects import State
 
-    from tasks._work import Manifest, Work
+    from tasks._work import Work
+    from tasks._workers import Manifest
 
 StageTask = Task[..., Any]
 

@@ -1,12 +1,13 @@
 """What the tasks of one run share: the resolved pipeline, the child that computes, and who watches.
 
-One worker child is kept for a whole run, so that models are loaded once; a training gets a child of its own,
-and the worker's memory is given back before. `prepare` lets the command line start the worker before Prefect
-is even imported: the two then load side by side.
+The worker children are kept for a whole run, so that models are loaded once; a training gets a child of its
+own, and the workers' memory is given back before. `prepare` lets the command line start a worker before
+Prefect is even imported: the two then load side by side.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltx_core.errors import LtxError
 from tasks._process import STOPPED, Child
+from tasks._workers import KILLS, Manifest, Workers, survive
 
 if TYPE_CHECKING:
     from ltx_core.run import Pipeline
@@ -26,8 +28,6 @@ WORKER = (sys.executable, "-P", "-m", "ltx_core", "worker")
 TRAIN = (sys.executable, "-P", "-m", "ltx_core", "train")
 TRAIN_GRACE_S = 120.0
 """How long a training may take to save its state after it was asked to end; 19B models need a while."""
-
-Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ class Job:
 
         return run.Pipeline(load(Path(self.config), self.overrides, Path(self.base_dir)))
 
-    def request(self, stage: str, chunk: Sequence[str]) -> Mapping[str, Any]:
-        """The line that asks a child for the rows `chunk` of `stage`."""
+    def request(self, stage: str, chunk: Sequence[str], along: Sequence[str] = ()) -> Mapping[str, Any]:
+        """The line that asks a child for the rows `chunk` of `stage`; stages `along` may go along."""
         return {
             "config": self.config,
             "overrides": list(self.overrides),
             "base_dir": self.base_dir,
             "stage": stage,
             "chunk": list(chunk),
+            "along": list(along),
         }
 
 
@@ -68,7 +69,11 @@ class Work:
         self.job = job
         self.pipeline = pipeline
         self.display = display
-        self._worker: Child | None = None
+        self.count: int = pipeline.config.engine.workers
+        """How many chunks are computed at a time."""
+        self._workers = Workers(self.count, lambda: Child(WORKER, display.note, threads=self._threads()))
+        self.along: tuple[str, ...] = ()
+        """The stages of this run: one that needs a clip's frames goes along with another."""
         self._training: Child | None = None
         self._closed = False
         self._starting = threading.Lock()
@@ -82,35 +87,36 @@ class Work:
     def close(self) -> None:
         """End the children, a training with time to save; nothing can be computed afterwards."""
         self._closed = True
-        for child in (self._training, self._worker):
-            if child is not None:
-                child.close()
+        if self._training is not None:
+            self._training.close()
+        self._workers.close()
 
-    def warm(self) -> Child:
-        """The worker, started when there is none: it loads its libraries while this process goes on."""
-        with self._starting:
-            self._refuse_when_closed()
-            if self._worker is None or not self._worker.alive:
-                self._worker = Child(WORKER, self.display.note)
-            return self._worker
+    def warm(self) -> None:
+        """Start a worker: it loads its libraries while this process goes on."""
+        self._workers.warm()
 
     def compute(self, stage: str, chunk: Sequence[str]) -> Manifest:
-        """Have the worker compute some rows of a stage."""
-        return self.warm().ask(self.job.request(stage, chunk), partial(self.display.progress, stage))
+        """Have a worker compute some rows of a stage; rows that kill it are set aside."""
+        report = partial(self.display.progress, stage)
+
+        def ask(keys: Sequence[str], **more: str) -> Manifest:
+            return self._workers.ask({**self.job.request(stage, keys, self.along), **more}, report)
+
+        return survive(chunk, ask, partial(ask, set_aside=KILLS))
 
     def compute_alone(self, stage: str, chunk: Sequence[str]) -> Manifest:
         """Compute in a child of its own, with the machine to itself and time to save when asked to end."""
         with self._starting:
-            self._refuse_when_closed()
-            if self._worker is not None:
-                self._worker.close()
+            if self._closed:
+                raise LtxError(STOPPED)
+            self._workers.release()
             self._training = Child(TRAIN, self.display.note, TRAIN_GRACE_S)
         with self._training as child:
             return child.ask(self.job.request(stage, chunk), partial(self.display.progress, stage))
 
-    def _refuse_when_closed(self) -> None:
-        if self._closed:
-            raise LtxError(STOPPED)
+    def _threads(self) -> int | None:
+        """CPU threads of each worker where several share the cores; None: as the libraries choose."""
+        return max(1, (os.cpu_count() or 1) // self.count) if self.count > 1 else None
 
 
 _PREPARED: dict[tuple[str, tuple[str, ...]], Work] = {}

@@ -148,4 +148,6 @@ class EngineSection(Section):
     chunk_rows: Annotated[int, Field(ge=1)] = 64
     """Rows of one part: what one task computes."""
     threads: Annotated[int, Field(ge=1)] | None = None
-    """CPU threads of the model libraries; None: all cores."""
+    """CPU threads of the model libraries; None: all cores, divided among the workers."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Processes that prepare data side by side; on one GPU more than one pays only while decoding is slower."""

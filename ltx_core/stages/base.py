@@ -82,6 +82,11 @@ class Stage(ABC):
         """Whether the configured run needs this stage."""
         return True
 
+    def of_frames(self, context: Context) -> bool:
+        """Whether each row is made of its clip's decoded frames, so that the stage can go along with another
+        that has them (`stages.compute`)."""
+        return False
+
     def section(self, context: Context) -> dict[str, Any]:
         """The part of the config that changes the result."""
         return {}

@@ -51,6 +51,10 @@ class Latents(Stage):
         """Every mode with video."""
         return context.config.training_strategy.video is not None
 
+    def of_frames(self, context: Context) -> bool:
+        """They are encoded from nothing else."""
+        return True
+
     def section(self, context: Context) -> dict[str, Any]:
         """Precision of the model and of storage."""
         return precisions(context)

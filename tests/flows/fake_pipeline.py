@@ -27,7 +27,7 @@ class FakePipeline:
 
     def __init__(self, folder: Path) -> None:
         model = SimpleNamespace(fetch=lambda say: None)
-        self.config = SimpleNamespace(workspace=folder, model=model)
+        self.config = SimpleNamespace(workspace=folder, model=model, engine=SimpleNamespace(workers=1))
         self.folder = folder
 
     def refuse(self) -> list[str]:
