@@ -29,6 +29,10 @@ class Captions(Stage):
 
     name: ClassVar[str] = "captions"
 
+    def of_frames(self, context: Context) -> bool:
+        """Where they are written from measured facts: of the very frames that are encoded."""
+        return context.config.dataset.captions.captioner == "describe"
+
     def section(self, context: Context) -> dict[str, Any]:
         """Options of the captioner; they are no part of a user's own caption's key."""
         return section(context)
