@@ -130,6 +130,16 @@ def _preferred(streams: list[Any]) -> Any:
     return chosen or (streams[0] if streams else None)
 
 
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames from where the container stands, in order; packets that cannot be decoded are passed over."""
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            continue
+        yield from frames
+
+
 def frame_index(path: Path | str) -> FrameIndex:
     """The frames of `path`, remembered as long as its size and time of change stay.
 
@@ -204,15 +214,17 @@ def _declared_seconds(container: Any, stream: Any) -> float:
 
 
 def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]:
-    """The index from packets and the number of packets; no index where a packet has no time."""
+    """The index from packets and the number of packets; no index where packets have no times of their own."""
     shown: list[tuple[int, int]] = []
     keyframes: list[int] = []
     hidden = count = 0
+    # AVI has no times; those that FFmpeg finds for frames out of order are others after a jump.
+    guessed = container.format.name == "avi"
     for packet in container.demux(stream):
         if packet.size == 0:
             continue
         count += 1
-        if packet.pts is None:
+        if packet.pts is None or (guessed and packet.pts != packet.dts):
             return None, count
         if packet.is_keyframe:
             keyframes.append(packet.pts)
@@ -246,6 +258,6 @@ def _index_by_decoding(path: str) -> FrameIndex:
     with open_media(path) as container:
         stream = checked_video(container, path)
         rate = rate_of(stream)
-        count = sum(1 for _ in container.decode(stream))
+        count = sum(1 for _ in decoded(container, stream))
     times = tuple(number / rate for number in range(count))
     return FrameIndex(times, tuple(range(count)), (0,), count / rate, seekable=False)

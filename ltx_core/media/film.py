@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 
 from ltx_core.media.colour import picture_of
-from ltx_core.media.container import FrameIndex, frame_index, open_media, video_stream
+from ltx_core.media.container import FrameIndex, decoded, frame_index, open_media, video_stream
 from ltx_core.media.decode import Frames, file_info
 from ltx_core.media.pictures import moving_frames, read_picture
 from ltx_core.media.probe import MediaInfo
@@ -78,7 +78,7 @@ def _by_pyav(path: Path, index: FrameIndex, first: int) -> Iterator[tuple[int, A
         stream.codec_context.thread_count = 1
         if numbers is not None and first > 0:
             container.seek(_start(index, first), stream=stream, backward=True)
-        for count, frame in enumerate(container.decode(stream)):
+        for count, frame in enumerate(decoded(container, stream)):
             number = count if numbers is None else numbers.get(frame.pts)
             if number is not None and number < len(index.times) and not frame.is_corrupt:
                 yield number, frame

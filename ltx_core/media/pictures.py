@@ -74,6 +74,13 @@ def look(path: Path) -> PictureFacts | None:
     Raises:
         MediaError: it is a picture that cannot be read to its end, too large, or a raw photograph.
     """
+    state = path.stat()
+    return _look(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _look(path: Path, size: int, changed: int) -> PictureFacts | None:
+    del size, changed
     if not _is_picture(path):
         return None
     with _opened(path) as image:
@@ -83,15 +90,15 @@ def look(path: Path) -> PictureFacts | None:
         if moves and image.format in BY_FFMPEG:
             return None
         _check(image, path)
-        form, size, alpha = str(image.format), image.size, bool(image.has_transparency_data)
+        form, shown, alpha = str(image.format), image.size, bool(image.has_transparency_data)
         if moves:
-            return PictureFacts(form, *size, alpha, tuple(_durations(image)))
+            return PictureFacts(form, *shown, alpha, tuple(_durations(image)))
         if image.getexif().get(ORIENTATION, 1) in SIDEWAYS:
-            size = size[::-1]
+            shown = shown[::-1]
         # Read to its end, at an eighth of the size where the format allows.
         image.draft("RGB", (64, 64))
         image.load()
-        return PictureFacts(form, *size, alpha)
+        return PictureFacts(form, *shown, alpha)
 
 
 def read_picture(path: Path, size: Size | None = None) -> Picture:

@@ -13,6 +13,7 @@ from ltx_core.media.container import (
     audio_stream,
     check_file,
     checked_video,
+    decoded,
     frame_index,
     open_media,
     rate_of,
@@ -160,7 +161,7 @@ def _audio_seconds(container: Any, stream: Any) -> float:
 
 def _video_fields(container: Any, stream: Any, path: Path) -> dict[str, Any]:
     codec = stream.codec_context
-    frame = next(iter(container.decode(stream)), None)
+    frame = next(decoded(container, stream), None)
     if frame is None:
         raise MediaError("no frames in the video stream", path)
     aspect = stream.sample_aspect_ratio or 1

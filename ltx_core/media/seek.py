@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from ltx_core.media.container import FrameIndex
+from ltx_core.media.container import FrameIndex, decoded
 from ltx_core.media.deinterlace import deinterlaced
 
 
@@ -52,7 +52,7 @@ def _count_frames(container: Any, stream: Any, indices: list[int], index: FrameI
     """The wanted frames of a file that can only be read from its start."""
     del index
     wanted = set(indices)
-    for number, frame in enumerate(container.decode(stream)):
+    for number, frame in enumerate(decoded(container, stream)):
         if number in wanted:
             yield frame
         if number >= indices[-1]:
@@ -68,12 +68,12 @@ def _seek_frames(container: Any, stream: Any, indices: list[int], index: FrameIn
         keyframe = _keyframe_before(index, pts)
         if position is None or keyframe > position:
             container.seek(keyframe, stream=stream, backward=True)
-            source = container.decode(stream)
+            source = decoded(container, stream)
         frame = _advance(source, pts)
         if frame is None or frame.pts != pts:
             # The container's seek landed behind the frame: decode from the start.
             container.seek(min(index.keyframes[0], index.pts[0]), stream=stream, backward=True)
-            source = container.decode(stream)
+            source = decoded(container, stream)
             frame = _advance(source, pts)
             if frame is None or frame.pts != pts:
                 return

@@ -64,7 +64,7 @@ class Sources(Stage):
 def _refused(info: MediaInfo, kinds: tuple[str, ...], treatment: Treatment) -> str:
     """Why a file that can be read is no source, or ""."""
     if info.kind not in kinds:
-        return f"{info.kind}, not a {' or '.join(kinds)}"
+        return f"{info.kind}, not a video" if "image" in kinds else f"{info.kind}, not a {' or '.join(kinds)}"
     if "image" not in kinds:  # its sound is used, not its pictures
         return ""
     reason = treatment.refusal(info)
