@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows._cli_captions import captions_app
 from flows._cli_config import config_app
 from flows._cli_export import export
 from flows._cli_sample import sample
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(store_app, name="store")
 app.add_typer(config_app, name="config")
+app.add_typer(captions_app, name="captions")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
 Overrides = Annotated[
