@@ -18,6 +18,7 @@ from flows._cli_captions import captions_app
 from flows._cli_config import config_app
 from flows._cli_export import export
 from flows._cli_sample import sample
+from flows._cli_show import show
 from flows._cli_store import store_app
 from flows._screen import console, errors, show_plans, show_table
 from ltx_core.errors import LegacyConfigWarning, LtxError
@@ -158,22 +159,7 @@ def check(config: ConfigPath, overrides: Overrides = None) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-def show(
-    config: ConfigPath,
-    what: Annotated[str, typer.Argument(help="dataset, run, or a clip's name")] = "dataset",
-    overrides: Overrides = None,
-) -> None:
-    """Tables of a dataset, a run or a clip, with the reasons for what was rejected.
-
-    Example: ltx show configs/t2v_lora.yaml run
-    """
-    from ltx_core import run as core
-
-    for table in core.show(_load(config, overrides), what):
-        show_table(table["title"], table["columns"], table["rows"])
-
-
+app.command()(show)
 app.command()(sample)
 app.command()(export)
 

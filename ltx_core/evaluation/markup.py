@@ -6,7 +6,7 @@ import base64
 import html
 from collections.abc import Iterable
 
-VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "link", "meta", "source"})
+VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "input", "link", "meta", "source"})
 """Elements without content and end tag that this project uses (HTML standard, 13.1.2)."""
 
 IMAGE_SIGNATURES = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF", "image/webp"))
@@ -20,6 +20,8 @@ class Html(str):
 
 def printable(text: str) -> str:
     """The text with a replacement character for control characters and halves of surrogate pairs."""
+    if text.isprintable():  # most texts: thousands of them make a page of a dataset
+        return text
     kept = "".join(c if c >= " " or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
     return kept.encode("utf-8", "replace").decode("utf-8")
 

@@ -60,9 +60,9 @@ def loss_curves(curves: Mapping[str, Curve], title: str = "Training loss") -> Fi
     return figure
 
 
-def line(curve: Curve, title: str, y_label: str) -> Figure:
+def line(curve: Curve, title: str, y_label: str, x_label: str = "step") -> Figure:
     """One curve over the steps, such as the learning rate."""
-    figure, axes = _axes(title, "step", y_label)
+    figure, axes = _axes(title, x_label, y_label)
     axes.plot(*_thin(*_columns(curve)), color=BLUE, linewidth=2)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4))
     axes.yaxis.get_offset_text().set(fontsize=8, color=INK)
@@ -100,6 +100,30 @@ def histogram(values: Sequence[float], title: str, x_label: str) -> Figure:
         axes.margins(y=0.12)
     else:
         axes.hist(list(values), bins=12, color=BLUE, rwidth=0.92)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def distribution(
+    values: Sequence[float], title: str, x_label: str, limits: Sequence[float] = (), y_label: str = "clips"
+) -> Figure:
+    """How often values lie where: 24 bins, with a dashed line at each of `limits`.
+
+    Few distinct values are drawn as by `histogram`; values beyond both ends of the middle 99.8 per cent are
+    counted in the outermost bins, so that one of them does not flatten the others.
+    """
+    import numpy as np
+    from matplotlib.ticker import MaxNLocator
+
+    found = np.asarray([value for value in values if np.isfinite(value)], np.float64)
+    if not limits and len({f"{value:.2f}" for value in found.tolist()}) <= MAX_SINGLE_BARS:
+        return histogram(found.tolist(), title, x_label)
+    figure, axes = _axes(title, x_label, y_label)
+    if found.size:
+        low, high = (float(end) for end in np.quantile(found, (0.001, 0.999)))
+        axes.hist(np.clip(found, low, high), bins=24, color=BLUE, rwidth=0.92)
+    for limit in limits:
+        axes.axvline(limit, color=ORANGE, linewidth=1.6, linestyle="--")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 

@@ -103,19 +103,25 @@ def _clip(context: Context, what: str) -> list[Table]:
         ("bucket", f"{clip.bucket} at {clip.fps:g} frames per second" if clip.has_picture else clip.bucket),
         *((column, file.path) for column, file in clip.file.side.items()),
     ]
-    rows = []
-    for stage in context.registry:
-        for row in context.store.rows(stage):
-            if row.clip_id == clip.clip_id:
-                files = ", ".join(str(context.store.folder(stage) / file.path) for file in row.files)
-                tensors = ", ".join(f"{t.name} {list(t.shape)} {t.dtype}" for t in row.tensors)
-                text = _short(str(row.columns.get("caption") or row.reason))
-                content = "; ".join(part for part in (tensors, files) if part) or text
-                rows.append((stage, row.status, content, row.created_at))
+    rows = clip_rows(context, frozenset([clip.clip_id]))[clip.clip_id]
     return [
         _table(clip.name, ("what", "value"), facts),
         _table("rows", ("stage", "status", "content", "made"), rows),
     ]
+
+
+def clip_rows(context: Context, clips: frozenset[str]) -> dict[str, list[tuple[str, str, str, str]]]:
+    """(stage, status, content, made) of every stored row of some clips, of whatever config."""
+    found: dict[str, list[tuple[str, str, str, str]]] = {clip_id: [] for clip_id in clips}
+    for stage in context.registry if clips else ():
+        for row in context.store.rows(stage):
+            if row.clip_id in clips:
+                files = ", ".join(str(context.store.folder(stage) / file.path) for file in row.files)
+                tensors = ", ".join(f"{t.name} {list(t.shape)} {t.dtype}" for t in row.tensors)
+                text = _short(str(row.columns.get("caption") or row.reason))
+                content = "; ".join(part for part in (tensors, files) if part) or text
+                found[row.clip_id].append((stage, row.status, content, row.created_at))
+    return found
 
 
 def _imported(context: Context, what: str) -> list[Table]:

@@ -74,6 +74,9 @@ EXPORT_OPTIONS = {"--to", "--model", "--strength", "--alpha", "--only-transforme
 PLAN_OPTIONS = {"--gpu-memory", "--calibrate"}
 """Nor is the machine that a plan is made for."""
 
+SHOW_OPTIONS = {"--clips", "--decode", "--no-page", "--open"}
+"""Nor is how much of a dataset is looked at."""
+
 
 def test_commands_take_a_config_and_overrides_and_few_options():
     """No option per field of the config: `key=value` sets any of them."""
@@ -83,7 +86,7 @@ def test_commands_take_a_config_and_overrides_and_few_options():
         for line in ltx(*command.split(), "--help").stdout.splitlines()
         if line.strip().startswith("-")
     }
-    beside = SAMPLE_OPTIONS | EXPORT_OPTIONS | PLAN_OPTIONS
+    beside = SAMPLE_OPTIONS | EXPORT_OPTIONS | PLAN_OPTIONS | SHOW_OPTIONS
     assert found >= beside
     options = found - beside
     known = {"--help", "--workspace", "--output,", "-o,", "--repair", "--dry-run", "--force"}

@@ -1,0 +1,77 @@
+"""`ltx show`: tables on the terminal, and pages to browse a dataset by."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows._screen import console, show_table, steps_bar
+
+if TYPE_CHECKING:
+    from ltx_core.stages.context import Context
+
+CLIPS = 300
+"""As `stages.browse` has it; help is shown without importing it."""
+
+
+def show(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")],
+    what: Annotated[str, typer.Argument(help="dataset, run, or a clip's name")] = "dataset",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
+    ] = None,
+    no_page: Annotated[bool, typer.Option("--no-page", help="tables alone, no page to browse")] = False,
+    clips: Annotated[
+        int, typer.Option(min=0, help="clips with a player; ten times as many get a picture")
+    ] = CLIPS,
+    open_: Annotated[bool, typer.Option("--open", help="open the page in a browser")] = False,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="decode a clip's latents and compare them with it")
+    ] = False,
+) -> None:
+    """Tables of a dataset, a run or a clip, with the reasons for what was rejected, and pages to look at.
+
+    Example: ltx show configs/t2v_lora.yaml dataset --open
+    """
+    from ltx_core.config.load import load
+    from ltx_core.errors import ConfigError
+    from ltx_core.run import Pipeline
+    from ltx_core.stages.show import show as tables
+
+    if decode and what in ("dataset", "run"):
+        raise ConfigError(
+            f"--decode takes a clip, not {what!r}: give its name, as `ltx show CONFIG` lists it"
+        )
+    context = Pipeline(load(config, overrides or ())).context
+    for table in tables(context, what):
+        show_table(table["title"], table["columns"], table["rows"])
+    if what == "run":
+        return
+    path = _compared(context, what) if decode else None if no_page else _page(context, what, clips)
+    if path is None:
+        return
+    console.print(f"{'page':<17} {path.absolute()}", markup=False)
+    if open_ and not webbrowser.open(path.absolute().as_uri()):
+        console.print("no browser was found; open the page by its path", markup=False)
+
+
+def _page(context: Context, what: str, clips: int) -> Path:
+    """The dataset's first page, or a clip's."""
+    from ltx_core.stages.browse import browse, clip_page
+
+    if what != "dataset":
+        return clip_page(context, what)
+    with steps_bar("pages") as tell:
+        return browse(context, clips, tell)
+
+
+def _compared(context: Context, what: str) -> Path:
+    """The page that compares a clip with what its latents decode to; its numbers are tables."""
+    from ltx_core.stages.browse_decode import compare
+
+    table, path = compare(context, what)
+    show_table(table["title"], table["columns"], table["rows"])
+    return path

@@ -1,0 +1,121 @@
+"""Histograms and counts of a dataset, as SVG with what they show in words, and as tables with bars."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ltx_core.evaluation import plots
+from ltx_core.evaluation.browsing.card import place
+from ltx_core.evaluation.browsing.facts import ClipFacts, Limit
+from ltx_core.evaluation.markup import Html, element, joined, printable, table
+from ltx_core.evaluation.report_tables import number, shortened
+
+MAX_BARS = 30
+"""Rows of a table of counts before the rest is summed up."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Values of one quantity over the clips.
+
+    Attributes:
+        name: of the quantity.
+        unit: what stands at its axis.
+        values: one per clip that has it.
+        limits: where filters reject or report.
+    """
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    limits: tuple[float, ...] = ()
+
+
+def measures(clips: Sequence[ClipFacts], limits: Mapping[str, Limit]) -> list[Measure]:
+    """Sizes, lengths, rates, captions and every score, of the clips that have them."""
+    pictured = [clip for clip in clips if clip.width and clip.height]
+    found = [
+        Measure("Aspect", "width / height of the source", tuple(c.width / c.height for c in pictured)),
+        Measure("Width", "pixels of the source", tuple(float(c.width) for c in pictured)),
+        Measure("Height", "pixels of the source", tuple(float(c.height) for c in pictured)),
+        Measure("Length", "seconds of a cut", tuple(c.end_s - c.start_s for c in clips if c.end_s)),
+        Measure("Frame rate", "frames per second of the source", _positive(clips, "source_fps")),
+        Measure("Length as trained", "seconds", _positive(clips, "seconds")),
+        Measure("Captions", "words", tuple(float(len(c.caption.split())) for c in clips if c.caption)),
+    ]
+    for name in dict.fromkeys(name for clip in clips for name in clip.scores):
+        values = tuple(v for clip in clips if math.isfinite(v := clip.scores.get(name, math.nan)))
+        ends = limits[name].values if name in limits else ()
+        found.append(Measure(name.replace("_", " ").capitalize(), name, values, ends))
+    return [one for one in found if one.values]
+
+
+def _positive(clips: Sequence[ClipFacts], name: str) -> tuple[float, ...]:
+    return tuple(float(value) for clip in clips if (value := getattr(clip, name)) > 0)
+
+
+def histograms(found: Sequence[Measure], prefix: str = "h") -> Html:
+    """All of them, in a grid."""
+    return element("div", *(_figure(one, f"{prefix}{n}") for n, one in enumerate(found)), class_="plots")
+
+
+def _figure(one: Measure, prefix: str) -> Html:
+    drawing = plots.svg(plots.distribution(one.values, one.name, one.unit, one.limits), prefix)
+    middle = statistics.median(one.values)
+    words = (
+        f"{one.name} ({one.unit}) of {len(one.values):,} clips: from {number(min(one.values))} to "
+        f"{number(max(one.values))}, half of them below {number(middle)}."
+    )
+    if one.limits:
+        words += f" Limits: {', '.join(f'{limit:g}' for limit in one.limits)}."
+    return element(
+        "figure",
+        element("div", Html(drawing), role="img", aria_label=words),
+        element("figcaption", words),
+    )
+
+
+def bucket_bars(clips: Sequence[ClipFacts]) -> Html | None:
+    """Clips per bucket, by split."""
+    counts = Counter((clip.bucket, clip.split) for clip in clips if clip.split)
+    labels = sorted({bucket for bucket, _ in counts})
+    if not labels:
+        return None
+    names = {"train": "train", "heldout": "held-out", "gap": "gap"}
+    parts = {
+        name: [counts[label, split] for label in labels]
+        for split, name in names.items()
+        if any(counts[label, split] for label in labels)
+    }
+    safe = [printable(label).replace("$", r"\$") for label in labels]  # a dollar begins a formula
+    drawing = plots.svg(plots.stacked_bars(safe, parts, "Clips per bucket"), "buckets")
+    words = "; ".join(
+        f"{label}: " + ", ".join(f"{values[n]} {name}" for name, values in parts.items())
+        for n, label in enumerate(labels)
+    )
+    return element(
+        "figure", element("div", Html(drawing), role="img", aria_label=f"Clips per bucket. {words}.")
+    )
+
+
+def counted(title: str, what: str, values: Sequence[str]) -> Html | None:
+    """How often each of some texts occurs, as a table with bars; nothing for one text and none."""
+    counts = Counter(value for value in values if value).most_common()
+    if not counts:
+        return None
+    top = counts[0][1]
+    rows = [[shortened(name, 160), _length(count, top), f"{count:,}"] for name, count in counts[:MAX_BARS]]
+    if len(counts) > MAX_BARS:
+        rest = counts[MAX_BARS:]
+        rows.append([f"{len(rest):,} more", Html(""), f"{sum(count for _, count in rest):,}"])
+    headers = [what, Html('<span class="soft">share of the largest</span>'), "clips"]
+    return joined([element("h3", title), element("div", table(headers, rows, title, [2]), class_="counts")])
+
+
+def _length(count: int, top: int) -> Html:
+    filled = element("span", class_="fill", style=f"width:{place(count, (0, top)):.1f}%")
+    return element("span", filled, class_="bar", aria_hidden="true", style="display:block")
