@@ -36,7 +36,7 @@ def execute(job: Job, until: str | None = None) -> tuple[Path, dict[str, Any]]:
         SystemExit: after Ctrl-C or SIGTERM, when the children have ended.
     """
     pipeline = job.open()
-    pipeline.config.model.fetch(lambda text: errors.print(text, markup=False))
+    pipeline.config.fetch(lambda text: errors.print(text, markup=False))
     names = pipeline.stages(until)
     plans: list[StagePlan] = []
     for name in names:  # what comes after a missing stage is not known yet

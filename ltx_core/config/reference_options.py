@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Any
 
-from ltx_core.curation.options.references import REFERENCE_FILES, ReferenceKind
+from ltx_core.curation.options.references import REFERENCE_FILES
+from ltx_core.curation.referencing.kinds import REFERENCES
 
-KINDS = get_args(ReferenceKind)
+KINDS = tuple(kind.name for kind in REFERENCES.listed)
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -18,11 +19,11 @@ def checked_kind(value: Any) -> Any:
         ValueError: else, with what to do.
     """
     kind = value.get("kind") if isinstance(value, dict) else None
-    if kind is None or kind in KINDS:
+    if kind is None or kind in REFERENCES.names:
         return value
     raise ValueError(
-        f"kind {kind!r} cannot be made here; use one of {', '.join(KINDS)}. References that need a model of "
-        "their own (depth, pose) are made with other tools and given: name them in the column "
+        f"kind {kind!r} cannot be made here; use one of {', '.join(KINDS)}. Others are made by a function of "
+        "yours (kind function), or with other tools and given: name them in the column "
         f"{REFERENCE_FILES} of a dataset file, with kind file"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ltx_core.conditions.base import Modality
 from ltx_core.config.dataset_section import DatasetSection
+from ltx_core.config.kind_uses import fetch_kinds
 from ltx_core.config.section import Section
 from ltx_core.config.sections import (
     DataSection,
@@ -94,6 +95,18 @@ class Config(Section):
                         f"{'use ' + ', '.join(sorted(known)) if known else 'remove the condition'}"
                     )
         return value
+
+    def fetch(self, tell: Callable[[str], None]) -> None:
+        """Download the models that are named by their repository and are not on this machine.
+
+        Args:
+            tell: is told before a download begins.
+
+        Raises:
+            ModelError: when one cannot be got, with what to do.
+        """
+        self.model.fetch(tell)
+        fetch_kinds(self, tell)
 
     @property
     def store_root(self) -> Path:

@@ -10,22 +10,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.config.kind_uses import Use
+from ltx_core.curation.kinds import FILE
+from ltx_core.curation.masking.kinds import AUDIO_MASKS
+from ltx_core.curation.options.masks import AUDIO_DEFAULT
 from ltx_core.errors import LtxError
 from ltx_core.geometry.grid import AudioScale
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, is_given
+from ltx_core.stages.kind_work import kind_marks, kind_work, own_values
 from ltx_core.stages.scores import kept_clips
 from ltx_core.store.rows import PendingRow
 
 if TYPE_CHECKING:
-    from ltx_core.curation.audio_masks import AudioMask
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ltx_core.curation.masking.audio_mask import AudioMask
 
 PICTURE, SOUND = "mask.png", "mask.wav"
 COLUMN = "audio_masks"
 GIVEN = "audio_mask"
 """Column of the dataset file."""
+HEARD = frozenset(("energy", "function"))
+"""Kinds that are made of the clip's sound."""
 
 
 class AudioMasks(Stage):
@@ -39,26 +49,28 @@ class AudioMasks(Stage):
 
     def section(self, context: Context) -> dict[str, Any]:
         """Kind and its parameters, threshold, and the model's steps."""
-        dataset, kind = context.config.dataset, _kind(context)
-        options = {} if kind == "file" else asdict(dataset.audio_masks)
+        dataset, use = context.config.dataset, audio_mask_use(context)
+        marks, inverted = kind_marks(context, use), dataset.audio_masks.invert
+        more = {**({"marks": marks} if marks else {}), **({"invert": True} if inverted else {})}
         steps = asdict(_scale(context))
-        return {**options, "kind": kind, "threshold": dataset.mask_threshold, "steps": steps}
+        own = {"kind": use.kind.name, **own_values(use), **more}
+        return {**own, "threshold": dataset.mask_threshold, "steps": steps}
 
     def items(self, context: Context) -> list[Item]:
-        """One per clip, keyed by its duration and the given file."""
-        found = []
+        """One per clip, keyed by its duration and what its mask is made of: a file, or its sound."""
+        found, kind = [], audio_mask_use(context).kind.name
         for clip in kept_clips(context):
             given = clip.file.side.get(GIVEN)
-            digest = given.digest if given is not None and _kind(context) == "file" else ""
-            inputs = [clip.clip_id, repr(clip.seconds), digest]
+            made_of = given.digest if given is not None and kind == FILE else ""
+            inputs = [clip.clip_id, repr(clip.seconds), clip.sound if kind in HEARD else made_of]
             found.append(Item(self.key(context, inputs), clip.clip_id, clip.name, (clip.row_key,), clip))
         return found
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
-        """Draw or read each mask, and take its mean over each latent step."""
+        """Make or read each mask, and take its mean over each latent step."""
         import torch
 
-        from ltx_core.curation.audio_masks import latent_audio_mask, mask_picture
+        from ltx_core.curation.masking.audio_mask import latent_audio_mask, mask_picture
         from ltx_core.media.errors import MediaError
         from ltx_core.media.sheet import png
         from ltx_core.media.wav import wav_bytes
@@ -66,42 +78,77 @@ class AudioMasks(Stage):
         for item in items:
             clip: Clip = item.payload
             try:
-                mask = self._mask(context, clip)
+                mask = _mask(context, clip)
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
             threshold = context.config.dataset.mask_threshold
             latent = latent_audio_mask(mask, clip.seconds, _scale(context), threshold)
-            if latent.min() > 0:
-                step = 1 / _scale(context).latents_per_second
-                reason = f"{GIVEN} generates no whole latent step of {step:g} s of the clip"
-                yield rejected(item, f"{reason}: nothing is left to learn")
+            if reason := _useless(context, float(latent.min()), float(latent.max())):
+                yield rejected(item, reason)
                 continue
             yield pending(
                 item,
                 tensors={"mask": torch.as_tensor(latent, dtype=torch.float32)},
                 files={PICTURE: png(mask_picture(mask)), SOUND: wav_bytes(mask.values[None], mask.rate)},
                 columns={
-                    "kind": _kind(context),
+                    "kind": audio_mask_use(context).kind.name,
                     "kept": float(latent.mean()),
                     "duration": clip.seconds,
                 },
             )
 
-    def _mask(self, context: Context, clip: Clip) -> AudioMask:
-        from ltx_core.curation.audio_masks import draw_spans, read_audio_mask, spans_mask
 
-        if _kind(context) == "spans":
-            options, scale = context.config.dataset.audio_masks, _scale(context)
-            # The shortest stretch covers one latent step wholly, wherever it lies.
-            least = 2 / scale.latents_per_second
-            return spans_mask(draw_spans(clip.clip_id, clip.seconds, options, least), clip.seconds)
+def audio_mask_use(context: Context) -> Use:
+    """The kind of the masks over time, with its options."""
+    options = context.config.dataset.audio_masks
+    stated = options.kind or (FILE if is_given(context, GIVEN) else AUDIO_DEFAULT)
+    return Use("dataset.audio_masks", AUDIO_MASKS[stated], options)
+
+
+def _mask(context: Context, clip: Clip) -> AudioMask:
+    """The mask of a clip.
+
+    Raises:
+        MediaError: when there is none, or nothing to make it of.
+    """
+    from ltx_core.curation.masking.audio_file import read_audio_mask
+    from ltx_core.curation.masking.audio_mask import inverted
+    from ltx_core.curation.masking.audio_target import AudioTarget
+
+    use, scale = audio_mask_use(context), _scale(context)
+    if use.kind.make is None:
         with given_file(clip, GIVEN) as path:
-            return read_audio_mask(path, clip.seconds, clip.time)
+            mask = read_audio_mask(path, clip.seconds, clip.time)
+    else:
+        rate = scale.sample_rate
+        target = AudioTarget(
+            clip.seconds, 1 / scale.latents_per_second, rate, lambda: _sound(context, clip, rate)
+        )
+        mask = use.kind.make(target, use.options, kind_work(context, use, clip.clip_id))
+    return inverted(mask) if use.options.invert else mask
 
 
-def _kind(context: Context) -> str:
-    return context.config.dataset.audio_masks.kind or ("file" if is_given(context, GIVEN) else "spans")
+def _sound(context: Context, clip: Clip, rate: int) -> NDArray[np.float32]:
+    from ltx_core.media.errors import MediaError
+
+    wave = context.models.sound(clip, rate)
+    if wave is None:
+        raise MediaError("no audio stream", clip.path)
+    return wave
+
+
+def _useless(context: Context, least: float, most: float) -> str:
+    """Why a mask with steps from `least` to `most` cannot be learned from, or ""."""
+    kind, step = audio_mask_use(context).kind.name, 1 / _scale(context).latents_per_second
+    what = GIVEN if kind == FILE else f"the mask ({kind})"
+    if most == 0:
+        return (
+            f"{what} keeps nothing of the clip: it would be generated without a condition; keep a part of it"
+        )
+    if least == 0:
+        return ""
+    return f"{what} generates no whole latent step of {step:g} s of the clip: nothing is left to learn"
 
 
 def _scale(context: Context) -> AudioScale:

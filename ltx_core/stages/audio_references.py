@@ -8,14 +8,18 @@ scaled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.config.kind_uses import Use
+from ltx_core.curation.kinds import FILE
+from ltx_core.curation.options.references import AUDIO_DEFAULT
+from ltx_core.curation.referencing.kinds import AUDIO_REFERENCES
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import silence_is_kept
 from ltx_core.stages.given import given_file, is_given
+from ltx_core.stages.kind_work import kind_marks, kind_work, own_values
 from ltx_core.stages.latents import no_sound
 from ltx_core.stages.scores import kept_clips
 from ltx_core.store.rows import PendingRow
@@ -28,8 +32,6 @@ SOUND = "reference.wav"
 COLUMN = "reference_audio_latents"
 GIVEN = "reference_audio"
 """Column of the dataset file."""
-PARAMETERS = {"lowpass": ("cutoff_hz",), "noise": ("snr_db", "seed"), "file": ()}
-"""Options that a kind reads."""
 AS_LONG = 0.1
 """Seconds by which a given reference may end before its clip: lossy files differ by so much."""
 
@@ -45,10 +47,13 @@ class AudioReferences(Stage):
 
     def section(self, context: Context) -> dict[str, Any]:
         """Kind and its parameters, the model's sample rate, and what becomes of a clip without sound."""
-        kind, options = _kind(context), asdict(context.config.dataset.audio_references)
-        own = {name: options[name] for name in PARAMETERS[kind]}
-        silence = {} if kind == "file" else _silence(context)
-        return {"kind": kind, **own, "rate": _rate(context), **silence}
+        use = audio_reference_use(context)
+        marks = kind_marks(context, use)
+        needs = {
+            **({"marks": marks} if marks else {}),
+            **({} if use.kind.name == FILE else _silence(context)),
+        }
+        return {"kind": use.kind.name, **own_values(use), "rate": _rate(context), **needs}
 
     def items(self, context: Context) -> list[Item]:
         """One per clip, keyed by the sound that it is made of."""
@@ -64,15 +69,15 @@ class AudioReferences(Stage):
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
-        """Muffle the sound, add noise to it, or cut the given file."""
+        """Make each of the clip's sound, or cut the given file."""
         from ltx_core.media.errors import MediaError
         from ltx_core.media.wav import wav_bytes
 
-        kind = _kind(context)
+        kind = audio_reference_use(context).kind.name
         for item in items:
             clip: Clip = item.payload
             try:
-                wave = _given(context, clip) if kind == "file" else _own(context, clip, kind)
+                wave = _given(context, clip) if kind == FILE else _own(context, clip)
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
@@ -126,13 +131,16 @@ class ReferenceAudioLatents(Stage):
             yield pending(item, tensors={"latents": latents}, columns={"duration": clip.seconds})
 
 
-def _kind(context: Context) -> str:
-    return context.config.dataset.audio_references.kind or ("file" if is_given(context, GIVEN) else "lowpass")
+def audio_reference_use(context: Context) -> Use:
+    """The kind of the reference sounds, with its options."""
+    options = context.config.dataset.audio_references
+    stated = options.kind or (FILE if is_given(context, GIVEN) else AUDIO_DEFAULT)
+    return Use("dataset.audio_references", AUDIO_REFERENCES[stated], options)
 
 
 def _inputs(context: Context, clip: Clip) -> list[str]:
     """Digests of what a clip's reference is made of."""
-    if _kind(context) != "file":
+    if audio_reference_use(context).kind.name != FILE:
         return [clip.sound]
     given = clip.file.side.get(GIVEN)
     return [clip.clip_id, repr(clip.seconds), "" if given is None else given.digest]
@@ -151,7 +159,7 @@ def _silence(context: Context) -> dict[str, Any]:
     }
 
 
-def _own(context: Context, clip: Clip, kind: str) -> NDArray[np.float32]:
+def _own(context: Context, clip: Clip) -> NDArray[np.float32]:
     """A clip's own sound, changed.
 
     Raises:
@@ -159,19 +167,18 @@ def _own(context: Context, clip: Clip, kind: str) -> NDArray[np.float32]:
     """
     import numpy as np
 
-    from ltx_core.curation.audio_references import add_noise, lowpass
     from ltx_core.media.errors import MediaError
 
-    options, rate = context.config.dataset.audio_references, _rate(context)
+    use, rate = audio_reference_use(context), _rate(context)
     wave = context.models.sound(clip, rate)
     reason = no_sound(wave, context.config.dataset.audio.silent_below)
     if reason and not _silence(context)["silence"]:
         raise MediaError(reason, clip.path)
     if wave is None or reason:  # the clip is kept for its video: its reference is silent as it is
         return np.zeros((2, round(clip.seconds * rate)), np.float32)
-    if kind == "noise":
-        return add_noise(wave, clip.clip_id, options.snr_db, options.seed)
-    return lowpass(wave, rate, options.cutoff_hz)
+    assert use.kind.make is not None  # a given file is cut instead
+    made: NDArray[np.float32] = use.kind.make(wave, rate, use.options, kind_work(context, use, clip.clip_id))
+    return made
 
 
 def _given(context: Context, clip: Clip) -> NDArray[np.float32]:

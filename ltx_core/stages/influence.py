@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ltx_core.assemble import Batch, Coins, assemble
 from ltx_core.conditions.base import Modality
-from ltx_core.curation.references import canny
+from ltx_core.curation.referencing.canny import canny
 from ltx_core.diffusion.track import Track
 from ltx_core.evaluation.effects import SPANS, Comparison, Edges, Media, Region, Tally, measures
 from ltx_core.evaluation.heldout import heldout_loss, midpoint_levels, with_model

@@ -1,7 +1,8 @@
-"""masks and mask_latents: drawn from a seed or given, kept as video, and their mean over each latent cell.
+"""masks and mask_latents: made, drawn or given, kept as video, and their mean over each latent cell.
 
 Which mask: of the kind that the config states; where it states none, the `video_mask` of the dataset file if
 it has that column, else boxes. A given mask keeps its soft values: its latents are made of the file itself.
+All are refined alike: turned round, grown, softened.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.config.kind_uses import Use
+from ltx_core.curation.kinds import FILE
+from ltx_core.curation.masking.kinds import DRAWN, MASKS
+from ltx_core.curation.masking.refine import changed
+from ltx_core.curation.options.masks import DEFAULT
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, given_key, is_given, start_in
+from ltx_core.stages.kind_work import kind_marks, kind_work, own_values
 from ltx_core.stages.latents import clip_columns
 from ltx_core.stages.scores import kept_clips
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
 if TYPE_CHECKING:
-    from ltx_core.curation.masks import Mask
+    from ltx_core.curation.masking.target import Mask
 
 VIDEO = "mask.mp4"
 COLUMN = "video_masks"
@@ -51,25 +58,29 @@ class Masks(Stage):
         ]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
-        """Draw each mask from the digest of clip, kind and seed, or cut the given file like the clip."""
-        from ltx_core.curation.masks import mask_frames
+        """Make each mask, or cut the given file like the clip; then refine it."""
+        from ltx_core.curation.masking.latent import mask_frames
         from ltx_core.media.errors import MediaError
         from ltx_core.media.write import encode_video
 
-        kind = _kind(context)
+        kind = mask_use(context).kind.name
+        refined = changed(context.config.dataset.masks)
         for item in items:
             clip: Clip = item.payload
             try:
-                mask = read_given(clip) if kind == "file" else _drawn(context, clip)
+                mask = _read_given(context, clip) if kind == FILE else _made(context, clip)
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
-            given = {"given": given_key(clip, GIVEN)} if kind == "file" else {}
+            given = {"given": given_key(clip, GIVEN)} if kind == FILE else {}
+            soft = kind == FILE or bool(((mask > 0) & (mask < 1)).any())
+            # A drawn mask was of 0 and 1 before anything could soften it: rows of older stores stay.
+            marks = {"refined": refined, "soft": soft} if refined or kind not in (*DRAWN, FILE) else {}
             yield pending(
                 item,
                 files={VIDEO: encode_video(mask_frames(mask), clip.fps, crf=4)},
-                columns={"kind": kind, "kept": float(mask.mean())},
-                content={"kind": kind, **given},
+                columns={"kind": kind, "kept": float(mask.mean()), "soft": soft},
+                content={"kind": kind, **given, **marks},
             )
 
 
@@ -106,7 +117,7 @@ class MaskLatents(Stage):
         """Mean over each cell by the causal rule."""
         import torch
 
-        from ltx_core.curation.masks import latent_mask
+        from ltx_core.curation.masking.latent import latent_mask
         from ltx_core.media.errors import MediaError
 
         threshold = context.config.dataset.mask_threshold
@@ -118,8 +129,8 @@ class MaskLatents(Stage):
                 yield rejected(item, unusable(error))
                 continue
             cells = latent_mask(mask, context.info.video_scale, threshold)
-            if cells.min() > 0:
-                yield rejected(item, _keeps_all(row.columns["kind"], float(cells.min())))
+            if reason := _useless(row.columns["kind"], float(cells.min()), float(cells.max())):
+                yield rejected(item, reason)
                 continue
             columns = {**clip_columns(clip), "kept": float(cells.mean())}
             yield pending(
@@ -127,59 +138,95 @@ class MaskLatents(Stage):
             )
 
 
-def read_given(clip: Clip) -> Mask:
-    """The clip's stretch of the mask that the dataset file gives: `[F, H, W]`.
+def mask_use(context: Context) -> Use:
+    """The kind of the masks, with its options."""
+    options = context.config.dataset.masks
+    stated = options.kind or (FILE if is_given(context, GIVEN) else DEFAULT)
+    return Use("dataset.masks", MASKS[stated], options)
+
+
+def _read_given(context: Context, clip: Clip) -> Mask:
+    """The clip's stretch of the mask that the dataset file gives, refined: `[F, H, W]`.
 
     Raises:
         MediaError: when there is none, or it ends before the clip.
     """
-    from ltx_core.curation.mask_files import read_mask
+    from ltx_core.curation.masking.files import read_mask
+    from ltx_core.curation.masking.refine import refine
 
     bucket = clip.bucket
     with given_file(clip, GIVEN) as path:
         size = (bucket.width, bucket.height, bucket.frames)
-        return read_mask(path, *size, clip.fps, start_in(clip, path))
-
-
-def _kind(context: Context) -> str:
-    stated = context.config.dataset.masks.kind
-    return stated or ("file" if is_given(context, GIVEN) else "boxes")
+        mask = read_mask(path, *size, clip.fps, start_in(clip, path))
+    return refine(mask, context.config.dataset.masks)
 
 
 def _recipe(context: Context, clip: Clip) -> list[str]:
     """Everything beside the clip's range and size that its mask depends on."""
-    kind = _kind(context)
-    if kind == "file":
-        return [kind, *given_key(clip, GIVEN)]
-    dataset = context.config.dataset
+    fixed = context.memo("mask recipe", lambda: _fixed(context))
+    given = given_key(clip, GIVEN) if fixed[0] == FILE else []
+    return [*fixed[:1], *given, *fixed[1:]]
+
+
+def _fixed(context: Context) -> list[str]:
+    """What all masks depend on, the kind first."""
+    use, dataset = mask_use(context), context.config.dataset
+    refined = [f"refined {digest(changed(dataset.masks))}"] if changed(dataset.masks) else []
+    if use.kind.name == FILE:
+        return [FILE, *refined]
     cells = {"cell": asdict(context.info.video_scale), "threshold": dataset.mask_threshold}
-    return [kind, digest({**asdict(dataset.masks), "kind": kind, **cells})]
+    made = digest({**own_values(use), "kind": use.kind.name, **cells})
+    return [use.kind.name, made, *kind_marks(context, use), *refined]
 
 
-def _drawn(context: Context, clip: Clip) -> Mask:
-    from ltx_core.curation.masks import draw_mask
+def _made(context: Context, clip: Clip) -> Mask:
+    """A mask that is drawn, or made of the clip's frames.
 
-    dataset, bucket = context.config.dataset, clip.bucket
-    size = (bucket.frames, bucket.height, bucket.width)
-    return draw_mask(clip.clip_id, size, dataset.masks, context.info.video_scale, dataset.mask_threshold)
+    Raises:
+        MediaError: when there is nothing to make it of.
+    """
+    from ltx_core.curation.masking.make import make_mask
+    from ltx_core.curation.masking.target import Target
+
+    dataset, bucket, use = context.config.dataset, clip.bucket, mask_use(context)
+    target = Target(
+        bucket.frames,
+        bucket.height,
+        bucket.width,
+        context.info.video_scale,
+        lambda: context.models.frames(clip),
+    )
+    work = kind_work(context, use, clip.clip_id)
+    return make_mask(use.kind.name, target, dataset.masks, work, dataset.mask_threshold)
 
 
 def _stored(context: Context, clip: Clip, row: Row) -> Mask:
-    from ltx_core.curation.masks import frames_mask
+    from ltx_core.curation.masking.latent import frames_mask
     from ltx_core.media.decode import read_frames
 
-    if row.columns["kind"] == "file":
-        return read_given(clip)
-    return frames_mask(read_frames(context.store.file(row, VIDEO), list(range(clip.bucket.frames))))
+    if row.columns["kind"] == FILE:
+        return _read_given(context, clip)
+    frames = read_frames(context.store.file(row, VIDEO), list(range(clip.bucket.frames)))
+    return frames_mask(frames, binary=not row.columns.get("soft"))
 
 
-def _keeps_all(kind: str, least: float) -> str:
+def _useless(kind: str, least: float, most: float) -> str:
+    """Why a mask with cells from `least` to `most` cannot be learned from, or ""."""
+    what = {FILE: GIVEN, "boxes": "the drawn mask", "strokes": "the drawn mask"}.get(
+        kind, f"the mask ({kind})"
+    )
+    if most == 0:
+        return (
+            f"{what} keeps nothing of the clip: it would be generated without a condition; keep a part of it"
+        )
+    if least == 0:
+        return ""
     if least == 1:
-        return f"{GIVEN} keeps the whole clip: nothing is left to generate"
-    what, fix = "the drawn mask", "raise dataset.masks.coverage"
-    if kind == "file":
-        what, fix = GIVEN, "give a mask that is black over a whole cell"
+        return f"{what} keeps the whole clip: nothing is left to generate"
+    fix = {FILE: "give a mask that is black over a whole cell", "boxes": "", "strokes": ""}.get(
+        kind, "set dataset.masks.grow to half a cell or more"
+    )
     return (
         f"{what} keeps a part of every cell ({least:.2f} or more): nothing is generated wholly, so nothing "
-        f"would be learned; {fix}, or set dataset.mask_threshold"
+        f"would be learned; {fix or 'raise dataset.masks.coverage'}, or set dataset.mask_threshold"
     )

@@ -6,30 +6,32 @@ file if it has that column, else Canny edges. `dataset.extra_references` fills f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.config.kind_uses import Use
 from ltx_core.curation.buckets import Bucket
-from ltx_core.curation.options.references import ReferenceOptions
-from ltx_core.curation.references import reference_bucket
+from ltx_core.curation.kinds import FILE
+from ltx_core.curation.options.references import DEFAULT, ReferenceOptions
+from ltx_core.curation.referencing.kinds import REFERENCES
+from ltx_core.curation.referencing.scale import reference_bucket
 from ltx_core.geometry.units import video_grid
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.stages.given import given_file, given_key, is_given, start_in
+from ltx_core.stages.kind_work import kind_marks, kind_work, own_values
 from ltx_core.stages.latents import cut_marks
 from ltx_core.stages.scores import kept_clips
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow
 
 if TYPE_CHECKING:
-    from ltx_core.curation.references import Frames
+    from ltx_core.curation.referencing.canny import Frames
 
 VIDEO = "reference.mp4"
 COLUMN = "reference_latents"
-OPTIONS_OF: Mapping[str, tuple[str, ...]] = {"canny": ("low", "high"), "blur": ("blur",)}
-"""What changes a reference of a kind, beside its scale."""
 SCALE = ("reference_downscale_factor", "reference_temporal_scale_factor")
 
 
@@ -46,7 +48,7 @@ class References(Stage):
         """One per clip and column, keyed by the clip's frames, its kind and what changes that."""
         return [
             Item(
-                self.key(context, [clip.pixels, *_recipe(context, options, clip), *_named(column)]),
+                self.key(context, [clip.pixels, *_recipe(context, column, clip), *_named(column)]),
                 clip.clip_id,
                 clip.name if column == COLUMN else f"{clip.name} ({column})",
                 (clip.row_key,),
@@ -66,7 +68,7 @@ class References(Stage):
             clip, options = item.payload
             kind = reference_kind(context, options)
             try:
-                frames = _given(clip, options) if kind == "file" else _made(context, clip, kind, options)
+                frames = _given(clip, options) if kind == FILE else _made(context, clip, item.column, options)
             except MediaError as error:
                 yield rejected(item, unusable(error))
                 continue
@@ -159,7 +161,14 @@ def reference_kind(context: Context, options: ReferenceOptions) -> str:
     imported ones, of which nobody says."""
     if context.config.imported:
         return options.kind or ""
-    return options.kind or ("file" if is_given(context, options.column) else "canny")
+    stated = options.kind or (FILE if is_given(context, options.column) else DEFAULT)
+    return REFERENCES[stated].name
+
+
+def reference_use(context: Context, column: str, options: ReferenceOptions) -> Use:
+    """The kind of the references in a column of the dataset, with its options."""
+    place = "references" if column == COLUMN else f"extra_references.{column}"
+    return Use(f"dataset.{place}", REFERENCES[reference_kind(context, options)], options)
 
 
 def reference_tokens(context: Context, bucket: Bucket, column: str) -> int:
@@ -184,12 +193,21 @@ def reference_fps(options: ReferenceOptions, clip: Clip) -> float:
     return clip.fps / options.reference_temporal_scale_factor
 
 
-def _recipe(context: Context, options: ReferenceOptions, clip: Clip) -> list[str]:
+def _recipe(context: Context, column: str, clip: Clip) -> list[str]:
     """Everything beside the clip's frames that a reference depends on."""
-    kind = reference_kind(context, options)
-    values = {name: getattr(options, name) for name in OPTIONS_OF.get(kind, ())}
-    given = given_key(clip, options.column) if kind == "file" else []
-    return [kind, digest(values), *given, *_scale(options)]
+    fixed, options = context.memo(("reference recipe", column), lambda: _fixed(context, column))
+    given = given_key(clip, options.column) if fixed[0] == FILE else []
+    return [*fixed[:2], *given, *fixed[2:]]
+
+
+def _fixed(context: Context, column: str) -> tuple[list[str], ReferenceOptions]:
+    """What all references of a column depend on: the kind and its own options first."""
+    options = wanted_references(context)[column]
+    use = reference_use(context, column, options)
+    kind = use.kind
+    # The file itself is in the key; the column that names it is not.
+    values = {} if kind.name == FILE else own_values(use)
+    return [kind.keyed or kind.name, digest(values), *kind_marks(context, use), *_scale(options)], options
 
 
 def _scale(options: ReferenceOptions) -> list[str]:
@@ -203,14 +221,16 @@ def _named(column: str) -> list[str]:
     return [] if column == COLUMN else [column]
 
 
-def _made(context: Context, clip: Clip, kind: str, options: ReferenceOptions) -> Frames:
+def _made(context: Context, clip: Clip, column: str, options: ReferenceOptions) -> Frames:
     """A reference made of the clip's frames at their size, then made smaller."""
-    from ltx_core.curation.references import make_reference
     from ltx_core.media.fit import fit
 
+    use = reference_use(context, column, options)
+    assert use.kind.make is not None  # a given file is cut instead
     shown = context.models.frames(clip)[:: options.reference_temporal_scale_factor]
+    made = use.kind.make(shown, options, kind_work(context, use, clip.clip_id))
     bucket = reference_bucket(clip.bucket, options)
-    return fit(make_reference(shown, kind, options), bucket.width, bucket.height)
+    return fit(made, bucket.width, bucket.height)
 
 
 def _given(clip: Clip, options: ReferenceOptions) -> Frames:

@@ -103,8 +103,8 @@ class Target:
 
     def picture_mask(self, path: Path) -> Tensor:
         """A mask of the video `[1, F, H, W]` in latents."""
-        from ltx_core.curation.mask_files import read_mask
-        from ltx_core.curation.masks import latent_mask
+        from ltx_core.curation.masking.files import read_mask
+        from ltx_core.curation.masking.latent import latent_mask
 
         threshold = self.context.config.dataset.mask_threshold
         mask = latent_mask(read_mask(path, *self.dims, self.fps), self.video.scale, threshold)
@@ -112,7 +112,8 @@ class Target:
 
     def sound_mask(self, path: Path) -> Tensor:
         """A mask of the sound `[1, T]` in latents."""
-        from ltx_core.curation.audio_masks import latent_audio_mask, read_audio_mask
+        from ltx_core.curation.masking.audio_file import read_audio_mask
+        from ltx_core.curation.masking.audio_mask import latent_audio_mask
 
         threshold = self.context.config.dataset.mask_threshold
         read = read_audio_mask(path, self.seconds)

@@ -1,69 +1,94 @@
-"""The references of each clip: videos and sounds."""
+"""The references of each clip, videos and sounds: the options of all kinds, which lie in `referencing/`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 
-ReferenceKind = Literal["canny", "gray", "blur", "file"]
-REFERENCE_FILES = "reference_video"
-"""The dataset file's column of a reference; those of further ones begin with it."""
+from ltx_core.curation.referencing.audio_function import AudioFunctionOptions
+from ltx_core.curation.referencing.audio_lowpass import LowpassOptions
+from ltx_core.curation.referencing.audio_noise import AudioNoiseOptions
+from ltx_core.curation.referencing.audio_pitch import PitchOptions
+from ltx_core.curation.referencing.blur import BlurOptions
+from ltx_core.curation.referencing.canny import CannyOptions
+from ltx_core.curation.referencing.depth import DepthOptions
+from ltx_core.curation.referencing.downscale import DownscaleOptions
+from ltx_core.curation.referencing.file import REFERENCE_FILES as REFERENCE_FILES
+from ltx_core.curation.referencing.file import FileOptions
+from ltx_core.curation.referencing.function import FunctionOptions
+from ltx_core.curation.referencing.kinds import AUDIO_REFERENCES, REFERENCES
+from ltx_core.curation.referencing.noise import NoiseOptions
+from ltx_core.curation.referencing.pose import PoseOptions
+from ltx_core.curation.referencing.sketch import SketchOptions
+
+DEFAULT, AUDIO_DEFAULT = "canny", "lowpass"
+"""Kinds where none is stated and the dataset file gives nothing."""
+if TYPE_CHECKING:
+    ReferenceKind = str
+    AudioReferenceKind = str
+else:
+    ReferenceKind = Literal[REFERENCES.names]
+    AudioReferenceKind = Literal[AUDIO_REFERENCES.names]
 
 
 @dataclass(frozen=True)
-class ReferenceOptions:
-    """The reference video of each clip: made of its own frames, or given.
+class ReferenceChoice:
+    """Which reference a clip has.
 
     Attributes:
-        kind: Canny edges (`canny`), brightness (`gray`), the clip out of focus (`blur`), or the dataset
-            file's own video (`file`). None: `file` if the dataset file has the column, else `canny`.
-        low, high: thresholds of `canny` (0 to 255).
-        blur: standard deviation of `blur` in pixels of the bucket.
-        column: of the dataset file, for `file`.
+        kind: one of `referencing/kinds.py`. None: `file` if the dataset file has the column, else `canny`.
         reference_downscale_factor: size of the bucket over that of the reference.
         reference_temporal_scale_factor: frame rate of the bucket over that of the reference; the first and
             the last frame of both are the same.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
     kind: ReferenceKind | None = None
-    low: Annotated[int, Ge(0), Le(255)] = 60
-    high: Annotated[int, Ge(0), Le(255)] = 120
-    blur: Annotated[float, Gt(0)] = 4.0
-    column: str = REFERENCE_FILES
     reference_downscale_factor: Annotated[int, Ge(1)] = 1
     reference_temporal_scale_factor: Annotated[int, Ge(1)] = 1
 
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise ValueError(
-                f"canny: low is {self.low}, high {self.high}; low must not be above high: at most {self.high}"
-            )
-        if not self.column.startswith(REFERENCE_FILES):
-            raise ValueError(
-                f"column is {self.column!r}; a dataset file's columns of references begin with "
-                f"{REFERENCE_FILES}, as {REFERENCE_FILES}_2"
-            )
-
 
 @dataclass(frozen=True)
-class AudioReferenceOptions:
-    """The reference sound of each clip, as long as the clip.
-
-    Attributes:
-        kind: the clip's sound muffled (`lowpass`), with noise (`noise`), or the `reference_audio` of the
-            dataset file (`file`). None: `file` if the dataset file has that column, else `lowpass`.
-        cutoff_hz: frequency above which `lowpass` fades, by 12 dB an octave.
-        snr_db: level of the sound above that of the noise.
-        seed: with the clip's id, the source of the noise.
-    """
+class ReferenceOptions(
+    FunctionOptions,
+    NoiseOptions,
+    SketchOptions,
+    PoseOptions,
+    DownscaleOptions,
+    DepthOptions,
+    FileOptions,
+    BlurOptions,
+    CannyOptions,
+    ReferenceChoice,
+):
+    """The reference video of each clip: made of its own frames, or given. A kind reads its own options."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    kind: Literal["lowpass", "noise", "file"] | None = None
-    cutoff_hz: Annotated[float, Gt(0)] = 1000.0
-    snr_db: float = 10.0
-    seed: int = 0
+    def __post_init__(self) -> None:
+        REFERENCES.check(self.kind, self, DEFAULT)
+
+
+@dataclass(frozen=True)
+class AudioReferenceChoice:
+    """Which reference sound a clip has, as long as the clip.
+
+    Attributes:
+        kind: one of `referencing/kinds.py`. None: `file` if the dataset file has the column
+            `reference_audio`, else `lowpass`.
+    """
+
+    kind: AudioReferenceKind | None = None
+
+
+@dataclass(frozen=True)
+class AudioReferenceOptions(
+    AudioFunctionOptions, PitchOptions, AudioNoiseOptions, LowpassOptions, AudioReferenceChoice
+):
+    """The reference sound of each clip. A kind reads its own options."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        AUDIO_REFERENCES.check(self.kind, self, AUDIO_DEFAULT)

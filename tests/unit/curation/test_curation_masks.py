@@ -9,19 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ltx_core.curation.masks import frames_mask, latent_mask, make_mask, mask_frames
+from ltx_core.curation.kinds import Work
+from ltx_core.curation.masking.kinds import MASKS
+from ltx_core.curation.masking.latent import frames_mask, latent_mask, mask_frames
+from ltx_core.curation.masking.target import Target
 from ltx_core.curation.options.masks import MaskOptions
 from ltx_core.curation.options.references import ReferenceOptions
-from ltx_core.curation.references import canny
+from ltx_core.curation.referencing.canny import canny
 from ltx_core.geometry.grid import VideoScale
 from ltx_core.media.decode import read_frames
 from ltx_core.media.write import write_video
 
-CODE = (
-    "import hashlib; from ltx_core.curation.masks import make_mask; from ltx_core.curation.options.masks import *;"
-    "print(hashlib.sha256(b''.join(make_mask('clip', 9, 64, 96, MaskOptions(kind)).tobytes() "
-    "for kind in ('boxes', 'strokes'))).hexdigest())"
-)
+CODE = """
+import hashlib
+from ltx_core.curation.kinds import Work
+from ltx_core.curation.masking.kinds import MASKS
+from ltx_core.curation.masking.target import Target
+from ltx_core.curation.options.masks import MaskOptions
+made = [MASKS[k].make(Target(9, 64, 96), MaskOptions(k), Work("clip")) for k in ("boxes", "strokes")]
+print(hashlib.sha256(b"".join(mask.tobytes() for mask in made)).hexdigest())
+"""
+
+
+def make_mask(clip_id, frames, height, width, options):
+    return MASKS[options.kind].make(Target(frames, height, width), options, Work(clip_id))
 
 
 @pytest.mark.parametrize("kind", ["boxes", "strokes"])

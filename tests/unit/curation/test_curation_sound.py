@@ -138,7 +138,7 @@ def test_mask_files_are_read_in_both_forms(tmp_path):
         ("m.json", '{"generate": [[1]]}', r"\[1\] is no span"),
         ("m.json", '{"generate": [[1, 0.5]]}', "must begin at 0 or later and end after it begins"),
         ("m.json", '{"generate": [["a", true]]}', "is no span"),
-        ("m.wav", "no sound", "damaged or not a media file"),
+        ("m.wav", "no sound", "a text file, not a video"),
     ],
 )
 def test_bad_mask_files_name_the_form(tmp_path, name, content, message):

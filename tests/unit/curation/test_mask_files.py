@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ltx_core.curation.mask_files import read_mask
-from ltx_core.curation.masks import latent_mask
+from ltx_core.curation.masking.files import read_mask
+from ltx_core.curation.masking.latent import latent_mask
 from ltx_core.geometry.grid import VideoScale
 from ltx_core.media.errors import MediaError
 from ltx_core.media.write import write_video
@@ -49,5 +49,5 @@ def test_a_file_that_is_no_mask_of_the_clip_is_refused(tmp_path):
     with pytest.raises(MediaError, match=r"ends at 1\.12 s; its target needs 9 frames .* to 1\.50 s"):
         read_mask(path, 64, 64, 9, 8, 0.5)
     (tmp_path / "mask.txt").write_text("white")
-    with pytest.raises(MediaError, match="not a media file"):
+    with pytest.raises(MediaError, match="a text file, not a video"):
         read_mask(tmp_path / "mask.txt", 64, 64, 9, 8)

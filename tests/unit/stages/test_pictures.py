@@ -14,7 +14,9 @@ from public_layout import export
 
 from ltx_core.assemble import assemble
 from ltx_core.config.preflight import refuse
-from ltx_core.curation.references import blur, canny, gray
+from ltx_core.curation.referencing.blur import blur
+from ltx_core.curation.referencing.canny import canny
+from ltx_core.curation.referencing.grayscale import gray
 from ltx_core.errors import ConfigError, LegacyConfigWarning, LtxError
 from ltx_core.media.decode import read_frames
 from ltx_core.media.fit import fit
@@ -174,8 +176,8 @@ def test_clips_that_disagree_on_their_factors_are_refused_before_training(films,
         ),
         ("{reference_temporal_scale_factor: 4}", r"temporal_scale_factor 4: .* 16, .*4k\+1 .* use 1, 2, or"),
         (
-            "{kind: depth}",
-            r"kind 'depth' cannot be made here; use one of canny, gray, blur, file\. .* \(depth,",
+            "{kind: normals}",
+            r"kind 'normals' cannot be made here; use one of canny, depth, .*, file, function\. .* given",
         ),
         ("{column: depth}", r"column is 'depth'; .* begin with reference_video"),
     ],
@@ -191,7 +193,7 @@ def test_references_that_cannot_be_made_are_refused(films, workspace, options, m
         ("{edges: {low: 3}}", r"edges: state its kind, one of canny"),
         ("{video_masks: {kind: gray}}", r"the column video_masks is made already"),
         ("{a/b: {kind: gray}}", r"the column 'a/b': use letters"),
-        ("{edges: {kind: pose}}", r"kind 'pose' cannot be made here"),
+        ("{edges: {kind: normals}}", r"kind 'normals' cannot be made here"),
     ],
 )
 def test_further_references_name_a_column_of_their_own(films, workspace, options, message):

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ltx_core.config.load import load
-from ltx_core.curation.references import canny
+from ltx_core.curation.referencing.canny import canny
 from ltx_core.errors import LtxError
 from ltx_core.media.decode import read_frames
 from ltx_core.run import Pipeline

@@ -1,15 +1,26 @@
-"""Reference sounds made of a clip's own: muffled, or with noise. As long as the clip, never scaled."""
+"""lowpass: a clip's sound muffled."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Gt
 from numpy.typing import NDArray
+
+from ltx_core.curation.kinds import Kind, Work
 
 Wave = NDArray[np.float32]
 EDGE_S = 0.1
 """Seconds of silence on either side of a sound while it is filtered, so that its ends do not meet."""
+
+
+@dataclass(frozen=True)
+class LowpassOptions:
+    """Frequency above which the sound fades, by 12 dB an octave."""
+
+    cutoff_hz: Annotated[float, Gt(0)] = 1000.0
 
 
 def lowpass(wave: Wave, rate: int, cutoff_hz: float) -> Wave:
@@ -22,14 +33,8 @@ def lowpass(wave: Wave, rate: int, cutoff_hz: float) -> Wave:
     return np.asarray(found[:, edge:-edge], np.float32)
 
 
-def add_noise(wave: Wave, clip_id: str, snr_db: float, seed: int) -> Wave:
-    """`wave` `[C, S]` with white noise `snr_db` below it, a function of the clip's id and the seed.
+def _make(wave: Wave, rate: int, options: LowpassOptions, work: Work) -> Wave:
+    return lowpass(wave, rate, options.cutoff_hz)
 
-    What would exceed full scale is made quieter as a whole.
-    """
-    digest = hashlib.sha256(f"{clip_id}/noise/{seed}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:16], "big"))
-    level = float(np.sqrt(np.mean(np.square(wave, dtype=np.float64))))
-    noise = rng.standard_normal(wave.shape) * level * 10 ** (-snr_db / 20)
-    mixed = wave + noise
-    return np.asarray(mixed / max(1.0, float(np.abs(mixed).max())), np.float32)
+
+LOWPASS = Kind("lowpass", "the sound muffled: it fades above `cutoff_hz`", LowpassOptions, _make)

@@ -1,20 +1,24 @@
-"""Mask files: an image is one mask for all frames, a video one for each. White keeps, black is generated."""
+"""file: mask files. An image is one mask for all frames, a video one for each. White keeps, black is
+generated."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ltx_core.curation.masks import Mask
-from ltx_core.media.beside import Stretch, open_pictures, read_stretch
-from ltx_core.media.fit import fit_mask
+from ltx_core.curation.kinds import FILE, Kind
+from ltx_core.curation.masking.latent import without_loss
+from ltx_core.curation.masking.target import Mask
 
 LOSSLESS = frozenset({"png", "apng", "gif", "bmp", "tiff", "ffv1", "huffyuv", "ffvhuff", "rawvideo", "qtrle"})
 """Codecs whose grey is what was drawn."""
-CODEC_LOSS = 8 / 255
-"""What other codecs may change black and white by. Without a tolerance a black cell would come out almost
-black, which counts as held: no token of it would be learned."""
+
+
+@dataclass(frozen=True)
+class MaskFileOptions:
+    """None."""
 
 
 def read_mask(path: Path, width: int, height: int, frames: int, fps: float, start: float = 0.0) -> Mask:
@@ -28,13 +32,16 @@ def read_mask(path: Path, width: int, height: int, frames: int, fps: float, star
     Raises:
         MediaError: when the file cannot be read, has no pictures, or ends before the clip does.
     """
+    from ltx_core.media.beside import Stretch, open_pictures, read_stretch
+    from ltx_core.media.fit import fit_mask
+
     info = open_pictures(path)
     still = info.frames == 1
     stretch = Stretch(1, fps) if still else Stretch(frames, fps, start)
     pictures = read_stretch(path, stretch, width, height)
     grey = pictures.mean(axis=3, dtype=np.float32) / 255
-    if info.video_codec not in LOSSLESS:
-        grey[grey <= CODEC_LOSS] = 0
-        grey[grey >= 1 - CODEC_LOSS] = 1
-    mask = fit_mask(grey, width, height)
+    mask = fit_mask(grey if info.video_codec in LOSSLESS else without_loss(grey), width, height)
     return np.repeat(mask, frames, axis=0) if still else mask
+
+
+GIVEN = Kind(FILE, "the `video_mask` of a dataset file: a video or an image, white keeps", MaskFileOptions)

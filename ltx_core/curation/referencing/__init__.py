@@ -1,0 +1,1 @@
+"""References: what a control model is shown beside the target; a file for each kind."""
