@@ -91,7 +91,7 @@ class _Walk:
             self.seen.add(identity)
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    yield from self._entry(entry, (*parts, entry.name))
+                    yield from self._entry(entry, folder, (*parts, entry.name))
         except OSError as error:
             if not parts:
                 raise ConfigError(
@@ -101,7 +101,7 @@ class _Walk:
             name = shown("/".join(parts)) + "/"
             yield parts, Found(folder, name, problem=f"folder {why(error)}")
 
-    def _entry(self, entry: os.DirEntry[str], parts: Parts) -> Iterator[tuple[Parts, Found]]:
+    def _entry(self, entry: os.DirEntry[str], here: Path, parts: Parts) -> Iterator[tuple[Parts, Found]]:
         if entry.is_dir(follow_symlinks=False):
             if is_media_folder(entry.name):
                 self.folders.append(parts)
@@ -112,19 +112,15 @@ class _Walk:
             status = entry.stat()
         except OSError as error:
             if is_media_name(entry.name):
-                yield parts, self._file(entry, parts, problem=_lost(entry, error))
+                yield parts, Found(here / entry.name, shown("/".join(parts)), problem=_lost(entry, error))
             return
         if stat.S_ISDIR(status.st_mode):
             if is_media_folder(entry.name):
                 self.links.append(parts)
         elif is_media_name(entry.name):
+            stamp = (status.st_size, status.st_mtime_ns)
             problem = not_a_file(status.st_mode)
-            yield parts, self._file(entry, parts, problem, (status.st_size, status.st_mtime_ns))
-
-    def _file(
-        self, entry: os.DirEntry[str], parts: Parts, problem: str = "", stamp: Identity | None = None
-    ) -> Found:
-        return Found(Path(entry.path), shown("/".join(parts)), problem=problem, stamp=stamp)
+            yield parts, Found(here / entry.name, shown("/".join(parts)), None, problem, stamp)
 
 
 def _lost(entry: os.DirEntry[str], error: OSError) -> str:
