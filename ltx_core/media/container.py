@@ -18,7 +18,7 @@ import itertools
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class FrameIndex:
         end: time at which the last frame ends.
         hidden: packets that an edit list hides.
         seekable: False when frames can only be counted from the file's start.
+        back: units of time before a keyframe's pts that one must jump to, to meet it.
     """
 
     times: tuple[float, ...]
@@ -65,6 +66,7 @@ class FrameIndex:
     end: float
     hidden: int = 0
     seekable: bool = True
+    back: int = 0
 
 
 @contextmanager
@@ -217,6 +219,7 @@ def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]
     """The index from packets and the number of packets; no index where packets have no times of their own."""
     shown: list[tuple[int, int]] = []
     keyframes: list[int] = []
+    ahead = 0
     hidden = count = 0
     # AVI has no times; those that FFmpeg finds for frames out of order are others after a jump.
     guessed = container.format.name == "avi"
@@ -228,6 +231,7 @@ def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]
             return None, count
         if packet.is_keyframe:
             keyframes.append(packet.pts)
+            ahead = max(ahead, packet.pts - packet.dts if packet.dts is not None else 0)
         if packet.is_discard:
             hidden += 1
         else:
@@ -236,7 +240,9 @@ def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]
     shown = sorted(frame for frame in shown if not keyframes or frame[0] >= keyframes[0])
     if len({pts for pts, _ in shown}) < len(shown):
         return None, count
-    return _index_of(shown, keyframes, stream, hidden), count
+    # These have no list of keyframes: a jump ends at any packet, found by the time of its decoding.
+    back = ahead if container.format.name in ("mpegts", "mpeg") else 0
+    return replace(_index_of(shown, keyframes, stream, hidden), back=back), count
 
 
 def _index_of(shown: list[tuple[int, int]], keyframes: list[int], stream: Any, hidden: int) -> FrameIndex:

@@ -77,7 +77,7 @@ def _by_pyav(path: Path, index: FrameIndex, first: int) -> Iterator[tuple[int, A
         stream = video_stream(container)
         stream.codec_context.thread_count = 1
         if numbers is not None and first > 0:
-            container.seek(_start(index, first), stream=stream, backward=True)
+            container.seek(_start(index, first) - index.back, stream=stream, backward=True)
         for count, frame in enumerate(decoded(container, stream)):
             number = count if numbers is None else numbers.get(frame.pts)
             if number is not None and number < len(index.times) and not frame.is_corrupt:

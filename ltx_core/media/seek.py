@@ -67,12 +67,13 @@ def _seek_frames(container: Any, stream: Any, indices: list[int], index: FrameIn
         pts = index.pts[number]
         keyframe = _keyframe_before(index, pts)
         if position is None or keyframe > position:
-            container.seek(keyframe, stream=stream, backward=True)
+            container.seek(keyframe - index.back, stream=stream, backward=True)
             source = decoded(container, stream)
         frame = _advance(source, pts)
         if frame is None or frame.pts != pts:
             # The container's seek landed behind the frame: decode from the start.
-            container.seek(min(index.keyframes[0], index.pts[0]), stream=stream, backward=True)
+            first = min(index.keyframes[0], index.pts[0]) if index.keyframes else index.pts[0]
+            container.seek(first - index.back, stream=stream, backward=True)
             source = decoded(container, stream)
             frame = _advance(source, pts)
             if frame is None or frame.pts != pts:
