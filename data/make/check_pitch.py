@@ -19,7 +19,7 @@ from diffusers import LTX2Pipeline
 from data.make import shapes
 from data.make.model import sizes
 from data.make.shapes import Scene
-from ltx_core.media.audio import pitch
+from ltx_core.media.pitch import pitch
 
 GLIDING = ("moves up", "moves down")
 LIMIT = 1.0

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltx_core.evaluation.metrics import semitones
-from ltx_core.media.audio import Wave, pitch
+from ltx_core.media.audio import Wave
 from ltx_core.media.mel import MelSpec, log_mel
+from ltx_core.media.pitch import pitch
 
 WINDOW_S, HOP_S = 0.064, 0.01
 BANDS = 32

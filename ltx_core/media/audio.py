@@ -1,4 +1,4 @@
-"""Sound of a stretch of a file, aligned by time stamps, and two measures of it.
+"""Sound of a stretch of a file, aligned by time stamps, and its loudness.
 
 Design choices
 - Samples are placed by their presentation time: sound that starts late gets silence in front, gaps stay gaps.
@@ -8,6 +8,7 @@ Design choices
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.container import COMPLETE_SHARE, audio_stream, open_media, video_stream
+from ltx_core.media.container import COMPLETE_SHARE, audio_stream, checked_audio, open_media, video_stream
 from ltx_core.media.errors import MediaError
 
 Wave = NDArray[np.float32]
@@ -31,7 +32,8 @@ JITTER = 0.005
 """Seconds by which a block's time stamp may be off before it counts as a gap."""
 ESTIMATED = frozenset({"mp3", "aac"})
 """Formats whose header does not say how long they are: FFmpeg guesses by the first packets."""
-PITCH_RANGE = (50.0, 2000.0)
+MOST_GAPS = 10
+"""Times its sound that a file's time stamps may span; beyond it they are nonsense."""
 
 
 def read_audio(path: Path | str, start_s: float, duration_s: float, rate: int) -> Wave | None:
@@ -50,7 +52,7 @@ def read_audio(path: Path | str, start_s: float, duration_s: float, rate: int) -
     if rate <= 0 or count < 1:
         raise ValueError(f"{duration_s} s of sound at {rate} per second; at least one sample is needed")
     with open_media(path) as container:
-        stream = audio_stream(container)
+        stream = checked_audio(container, path)
         if stream is None:
             return None
         source_rate = int(stream.codec_context.sample_rate)
@@ -72,13 +74,31 @@ def read_samples(path: Path | str, start_s: float, duration_s: float) -> tuple[W
         MediaError: the file cannot be read.
     """
     with open_media(path) as container:
-        stream = audio_stream(container)
+        stream = checked_audio(container, path)
         if stream is None:
             return None
         rate = int(stream.codec_context.sample_rate)
         count = max(1, round(duration_s * rate))
         samples, end = _read_native(container, stream, round(start_s * rate), count, rate)
         return samples, rate, end / rate
+
+
+def sound_blocks(path: Path | str) -> Iterator[tuple[int, int, Wave]]:
+    """All of a file's sound, block by block: the rate, the number of the block's first sample, and `[C, S]`.
+
+    Samples are counted from time 0; where two blocks do not join there is silence. None without sound.
+
+    Raises:
+        MediaError: the file cannot be read on.
+    """
+    with open_media(path) as container:
+        stream = checked_audio(container, path)
+        if stream is None:
+            return
+        codec = stream.codec_context
+        rate = int(codec.sample_rate)
+        for begin, samples in _blocks(container, stream, int(codec.channels), rate):
+            yield rate, begin, samples
 
 
 def time_origin(path: Path | str) -> float:
@@ -103,7 +123,7 @@ def sound_span(path: Path | str) -> tuple[float, float]:
         MediaError: the file cannot be read, has no sound, or ends long before its declared end.
     """
     with open_media(path) as container:
-        stream = audio_stream(container)
+        stream = checked_audio(container, path)
         if stream is None:
             raise MediaError("no audio stream", path)
         rate = int(stream.codec_context.sample_rate)
@@ -118,6 +138,12 @@ def sound_span(path: Path | str) -> tuple[float, float]:
             count += frame.samples
     if start is None:
         raise MediaError("no sound in the audio stream", path)
+    if position - start > MOST_GAPS * count + rate * 60:
+        raise MediaError(
+            f"unreadable: {count / rate:.2f} s of sound from {start / rate:g} s to {position / rate:g} s; "
+            "copy it into a new container",
+            path,
+        )
     if known and count < COMPLETE_SHARE * declared * rate:
         raise MediaError(f"truncated: {count / rate:.2f} of {declared:.2f} s", path)
     return start / rate, position / rate
@@ -145,17 +171,29 @@ def _read_native(container: Any, stream: Any, first: int, length: int, rate: int
         target = Fraction(first, rate) - Fraction(LEAD_IN)
         container.seek(int(target / stream.time_base), stream=stream, backward=True)
     position: int | None = None
+    for begin, samples in _blocks(container, stream, channels, rate):
+        _place(out, samples, begin - first)
+        position = begin + samples.shape[1]
+        if position - first >= length:
+            break
+    return out, position or 0
+
+
+def _blocks(container: Any, stream: Any, channels: int, rate: int) -> Iterator[tuple[int, Wave]]:
+    """Decoded blocks `[C, S]`, each with the number of its first sample, counted from time 0."""
+    position: int | None = None
     for frame in container.decode(stream):
+        if frame.sample_rate != rate:
+            raise MediaError(
+                f"unreadable: sound changes from {rate} to {frame.sample_rate} samples per second"
+            )
         samples = _samples(frame, channels)
         stamped = position if frame.pts is None else round(frame.pts * frame.time_base * rate)
         # Time stamps in whole milliseconds jitter: blocks stay joined unless there is a real gap.
         if position is None or (stamped is not None and abs(stamped - position) > JITTER * rate):
             position = stamped or 0
-        _place(out, samples, position - first)
+        yield position, samples
         position += samples.shape[1]
-        if position - first >= length:
-            break
-    return out, position or 0
 
 
 def _place(out: Wave, samples: Wave, offset: int) -> None:
@@ -168,8 +206,16 @@ def _place(out: Wave, samples: Wave, offset: int) -> None:
 def _samples(frame: Any, channels: int) -> Wave:
     """A decoded block as float32 `[C, S]` in [-1, 1]."""
     raw = frame.to_ndarray()
+    own = int(frame.layout.nb_channels)
     if not frame.format.is_planar:
-        raw = raw.reshape(-1, channels).T
+        raw = raw.reshape(-1, own).T
+    if own != channels:  # an insertion of another layout is heard from all sides
+        raw = np.broadcast_to(_scaled(raw).mean(axis=0, keepdims=True), (channels, raw.shape[1]))
+    return _scaled(raw)
+
+
+def _scaled(raw: NDArray[Any]) -> Wave:
+    """Samples of any format as float32 in [-1, 1]."""
     if raw.dtype == np.uint8:
         return np.asarray((raw.astype(np.float32) - 128) / 128, np.float32)
     if np.issubdtype(raw.dtype, np.integer):
@@ -186,68 +232,3 @@ def loudness(wave: Wave) -> float:
 def is_silent(wave: Wave) -> bool:
     """Whether the sound is below `SILENCE_DBFS`."""
     return loudness(wave) < SILENCE_DBFS
-
-
-def pitch(wave: Wave, rate: int) -> float:
-    """Fundamental frequency in Hz of the loudest part of the sound `[C, S]`, or 0 where it has none.
-
-    The median over blocks of 50 ms or more, of the lag at which the cumulative mean normalised difference
-    first dips (de Cheveigne and Kawahara, 2002), refined on the block's spectrum.
-    """
-    mono = wave[int(np.argmax(np.square(wave).sum(axis=1)))].astype(np.float64) if wave.size else wave
-    size = max(round(0.05 * rate), math.ceil(2.5 * rate / PITCH_RANGE[0]))
-    if mono.size < size or loudness(wave) < SILENCE_DBFS:
-        return 0.0
-    starts = range(0, mono.size - size + 1, size // 2)
-    blocks = np.stack([mono[start : start + size] for start in starts])
-    power = np.square(blocks).mean(axis=1)
-    loud = blocks[power >= 0.1 * power.max()]
-    found = [value for value in (_block_pitch(block, rate) for block in loud) if value > 0]
-    return float(np.median(found)) if found else 0.0
-
-
-def _block_pitch(block: NDArray[np.float64], rate: int) -> float:
-    shortest, longest = max(2, int(rate / PITCH_RANGE[1])), math.ceil(rate / PITCH_RANGE[0])
-    window = block.size - longest
-    padded = 1 << (2 * block.size - 1).bit_length()
-    spectrum = np.fft.rfft(block, padded)
-    head = np.fft.rfft(block[:window], padded)
-    product = np.fft.irfft(np.conj(head) * spectrum, padded)[: longest + 1]
-    energy = np.concatenate([[0.0], np.cumsum(np.square(block))])
-    energies = energy[window : window + longest + 1] - energy[: longest + 1]
-    difference = np.maximum(energies[0] + energies - 2 * product, 0)
-    mean = np.cumsum(difference[1:]) / np.arange(1, longest + 1)
-    normal = np.concatenate([[1.0], difference[1:] / np.maximum(mean, 1e-12)])
-    lag = _first_dip(normal, shortest)
-    return 0.0 if lag == 0 else _refine(block, rate / lag, rate)
-
-
-def _first_dip(normal: NDArray[np.float64], shortest: int, threshold: float = 0.3) -> float:
-    """The lag of the first local minimum below `threshold`, between samples; 0 when there is none."""
-    below = np.flatnonzero(normal[shortest:-1] < threshold)
-    if not below.size:
-        return 0.0
-    lag = shortest + int(below[0])
-    while lag + 1 < normal.size - 1 and normal[lag + 1] < normal[lag]:
-        lag += 1
-    return lag + _parabola(normal[lag - 1], normal[lag], normal[lag + 1])
-
-
-def _refine(block: NDArray[np.float64], guess: float, rate: int) -> float:
-    """The spectral peak within a tone of `guess`, or `guess` where there is none inside."""
-    padded = 1 << (4 * block.size).bit_length()
-    level = np.log(np.abs(np.fft.rfft(block * np.hanning(block.size), padded)) + 1e-12)
-    low, high = (int(guess * factor * padded / rate) for factor in (0.89, 1.12))
-    high = min(high, level.size - 2)
-    if high <= low + 1:
-        return guess
-    peak = low + int(np.argmax(level[low : high + 1]))
-    if peak in (low, high) or peak < 1:
-        return guess
-    return float((peak + _parabola(level[peak - 1], level[peak], level[peak + 1])) * rate / padded)
-
-
-def _parabola(left: float, middle: float, right: float) -> float:
-    """Offset of the extremum of a parabola through three neighbours, within half a step."""
-    bend = left - 2 * middle + right
-    return 0.0 if bend == 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))

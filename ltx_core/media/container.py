@@ -36,6 +36,8 @@ MOST_FPS = 10_000
 """Stated rates from here on are a container's clock, not frames per second."""
 SCALING_THREADS = 1
 """PyAV's default starts a thread per core for each frame, which costs more than scaling; bits are equal."""
+MOST_AUDIO_RATE = 768_000
+MOST_CHANNELS = 64
 LONGEST_S = 1e6
 """Seconds (eleven days) from which on a file's times are taken for nonsense."""
 REFERRING = frozenset(
@@ -180,6 +182,21 @@ def _frame_index(path: str, size: int, changed: int) -> FrameIndex:
     if packets < COMPLETE_SHARE * declared and length < COMPLETE_SHARE * seconds:
         raise MediaError(f"truncated: {packets} of {declared} frames", path)
     return index
+
+
+def checked_audio(container: Any, path: Path | str) -> Any:
+    """The audio stream, or None.
+
+    Raises:
+        MediaError: when its rate or number of channels is nonsense.
+    """
+    stream = audio_stream(container)
+    if stream is None:
+        return None
+    rate, channels = int(stream.codec_context.sample_rate), int(stream.codec_context.channels)
+    if not (0 < rate <= MOST_AUDIO_RATE and 0 < channels <= MOST_CHANNELS):
+        raise MediaError(f"unreadable: sound of {channels} channels at {rate} samples per second", path)
+    return stream
 
 
 def checked_video(container: Any, path: Path | str) -> Any:

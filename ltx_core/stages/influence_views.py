@@ -15,7 +15,8 @@ from ltx_core.evaluation.regions import shown_where
 from ltx_core.evaluation.report import SampleGroup, View
 from ltx_core.evaluation.rows import condition_title
 from ltx_core.evaluation.views import sound_view, view_of
-from ltx_core.media.audio import loudness, pitch
+from ltx_core.media.audio import loudness
+from ltx_core.media.pitch import pitch
 from ltx_core.media.write import encode_video
 from ltx_core.sampling.decode import decode_audio, decode_video
 from ltx_core.stages.generate import Generated

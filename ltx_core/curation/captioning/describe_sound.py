@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.audio import is_silent, loudness, pitch
+from ltx_core.media.audio import is_silent, loudness
+from ltx_core.media.pitch import pitch
 
 Wave = NDArray[np.float32]
 LOW_BELOW, HIGH_FROM = 350.0, 900.0

@@ -17,8 +17,8 @@ from transformers import AutoTokenizer
 
 from data.make import check_pitch, shapes
 from data.make.model import audio_vae, build, clips, patches, sizes, text, vocoder
-from ltx_core.media.audio import pitch
 from ltx_core.media.mel import MelSpec, log_mel
+from ltx_core.media.pitch import pitch
 
 MODEL = Path(__file__).parents[3] / "data" / "model"
 

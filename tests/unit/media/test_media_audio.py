@@ -8,7 +8,8 @@ import pytest
 import torch
 from media_files import counted_frames, tone
 
-from ltx_core.media.audio import is_silent, loudness, pitch, read_audio
+from ltx_core.media.audio import is_silent, loudness, read_audio
+from ltx_core.media.pitch import pitch
 from ltx_core.media.resample import resample, to_stereo
 from ltx_core.media.write import write_video
 

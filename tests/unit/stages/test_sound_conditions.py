@@ -10,7 +10,8 @@ import torch
 from sound_files import FOOTAGE, RATE, pipeline, prepare, results, table, tones, write_sound
 
 from ltx_core.encoding.audio import encode_audio
-from ltx_core.media.audio import loudness, pitch, read_audio
+from ltx_core.media.audio import loudness, read_audio
+from ltx_core.media.pitch import pitch
 
 
 def test_references_are_made_of_the_clip_or_taken_from_the_given_file(tmp_path):
