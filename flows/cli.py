@@ -117,24 +117,34 @@ def plan(
     gpu_memory: Annotated[
         str | None, typer.Option(help="plan for a GPU with so much memory, such as 24GiB")
     ] = None,
+    rebucket: Annotated[
+        bool, typer.Option("--rebucket", help="choose the buckets of `dataset.buckets: auto` anew")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="with --rebucket: do not ask")] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="measure the model's speed here first: about a minute")
     ] = False,
 ) -> None:
-    """What would run, what is cached, how long it takes, how much memory and disk; computes nothing.
+    """What would run, what is cached, what a step holds, how long it takes, how much memory and disk.
+
+    It computes nothing, but for --rebucket, which says what changes and asks before it chooses.
 
     Example: ltx plan configs/t2v_lora.yaml --gpu-memory 24GiB dataset.source=/data/films
     """
+    from flows._buckets import choose_anew, show_mixture
     from flows._estimate import show_estimate
     from ltx_core.run import Pipeline
     from ltx_core.stages.device import memory_of
 
     pipeline = Pipeline(_load(config, overrides))
+    if rebucket and not choose_anew(pipeline.context, yes):
+        return
     if calibrate:
         pipeline.calibrate()
     device = pipeline.device(None if gpu_memory is None else memory_of(gpu_memory))
     plans = pipeline.plans(device)
     show_plans(plans)
+    show_mixture(pipeline.context)
     show_estimate(pipeline.estimate(plans, device))
 
 

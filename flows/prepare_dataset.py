@@ -9,6 +9,7 @@ from tasks._work import Work
 from tasks.audio_latents import audio_latents
 from tasks.audio_masks import audio_masks
 from tasks.audio_references import audio_references
+from tasks.buckets import buckets
 from tasks.captions import captions
 from tasks.clips import clips
 from tasks.dataset import dataset
@@ -25,7 +26,7 @@ from tasks.text import text
 
 MADE = (references, masks, audio_references, audio_masks)
 ENCODING = (latents, audio_latents, reference_latents, reference_audio_latents, mask_latents)
-PREPARATION = (imported, sources, scenes, clips, captions, text, *MADE, *ENCODING, dataset)
+PREPARATION = (imported, sources, scenes, buckets, clips, captions, text, *MADE, *ENCODING, dataset)
 """The stages in the order in which they read each other; a mode leaves out what it does not use."""
 
 

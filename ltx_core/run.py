@@ -55,7 +55,8 @@ class Pipeline:
         for name in reversed(list(self.registry)):
             if name in needed:
                 whole = name != "dataset" and not self.config.imported
-                needed |= {found for found in REQUIRES[name] if whole or found in wanted}
+                required = {found for found in REQUIRES[name] if whole and not self.registry[found].single}
+                needed |= required | (set(REQUIRES[name]) & set(wanted))
         return [name for name in self.registry if name in needed]
 
     def refuse(self) -> list[str]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, field_validator
 
 from ltx_core.config.reference_options import checked_extra, checked_kind
 from ltx_core.config.section import Section
 from ltx_core.config.source_list import parsed_sources, written_sources
 from ltx_core.curation.buckets import Bucket
+from ltx_core.curation.options.buckets import AutoBuckets
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.curation.options.masks import AudioMaskOptions, MaskOptions
 from ltx_core.curation.options.references import AudioReferenceOptions, ReferenceOptions
 from ltx_core.curation.options.scenes import SceneOptions
 from ltx_core.curation.options.sources import ObjectStoreOptions, SourceOptions
 from ltx_core.media.treatment import Hdr, Interlaced, Treatment
+
+AUTO = "auto"
+"""`dataset.buckets` that are chosen."""
 
 
 class AudioSection(Section):
@@ -40,6 +44,11 @@ class DatasetSection(Section):
     """Where media lie: text, a mapping with `path`, or a list of both."""
     object_store: ObjectStoreOptions = ObjectStoreOptions()
     buckets: tuple[Bucket, ...] = (Bucket(768, 448, 89),)
+    """Sizes and lengths of clips; `auto`, here none: chosen from the footage as `auto_buckets` says."""
+    auto_buckets: AutoBuckets = AutoBuckets()
+    max_upscale: Annotated[float, Field(ge=1)] | None = None
+    """How much a picture may be enlarged to its bucket; smaller clips are set aside. None: 1.25 where buckets
+    are chosen, any where they are stated."""
     fps: Annotated[float, Field(gt=0)] = 24.0
     hdr: Hdr = "reject"
     """PQ and HLG films: set aside, or `tonemap` to SDR."""
@@ -75,10 +84,23 @@ class DatasetSection(Section):
     @field_validator("buckets", mode="before")
     @classmethod
     def _parse_buckets(cls, value: Any) -> Any:
+        if value == AUTO:
+            return ()
         texts = value.split(";") if isinstance(value, str) else value
         if not texts or not isinstance(texts, list | tuple):
-            raise ValueError("no bucket; give at least one, as [768x448x89] (width x height x frames)")
+            raise ValueError(
+                "no bucket; give at least one, as [768x448x89] (width x height x frames), or write `auto`"
+            )
         return [Bucket.parse(text) if isinstance(text, str) else text for text in texts]
+
+    @field_serializer("buckets", mode="wrap")
+    def _write_buckets(self, value: tuple[Bucket, ...], handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(value) if value else AUTO
+
+    @property
+    def auto(self) -> bool:
+        """Whether the buckets are chosen from the footage."""
+        return not self.buckets
 
     @field_validator("references", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ltx_core.config.auto_buckets import check_auto
 from ltx_core.config.imported import check_imported
 from ltx_core.config.mode_checks import bucket_grid, check_coverage, check_mode
 from ltx_core.config.products import check_beginning
@@ -131,6 +132,8 @@ def _buckets(config: Config) -> str:
     info, tokens = config.model.read(), []
     if config.training_strategy.video is None:
         return _durations(config, info)
+    if config.dataset.auto:
+        tokens.append(check_auto(config, info))
     for bucket in config.dataset.buckets:
         tokens.append(f"{bucket} ({bucket_grid(bucket, config.dataset.fps, info).tokens} tokens)")
     check_coverage(config, info)
@@ -141,6 +144,11 @@ def _buckets(config: Config) -> str:
 def _durations(config: Config, info: ModelInfo) -> str:
     if info.mel is None or info.audio_scale is None:
         return "none: the model has no audio"
+    if not config.dataset.durations:
+        raise LtxError(
+            "dataset.buckets: auto chooses shapes of pictures, and the mode has none; state the lengths of "
+            "sound in seconds, as dataset.duration_buckets: [4.0]"
+        )
     least = (info.mel.n_fft // 2 + 1) / info.mel.sample_rate
     short = [seconds for seconds in config.dataset.durations if seconds < least]
     if short:

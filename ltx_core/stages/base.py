@@ -77,6 +77,8 @@ class Stage(ABC):
     version: ClassVar[int] = 1
     single: ClassVar[bool] = False
     """True for a stage of one row that is a whole job (dataset, train, evaluate, publish)."""
+    outside: ClassVar[bool] = True
+    """False for a single stage whose row names nothing outside the store."""
 
     def needed(self, context: Context) -> bool:
         """Whether the configured run needs this stage."""

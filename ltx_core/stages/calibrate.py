@@ -20,7 +20,7 @@ from ltx_core.models.stream import Stream
 from ltx_core.stages.calibration import Calibration, fitted
 from ltx_core.stages.context import Context
 from ltx_core.stages.estimate_memory import Memory, Settings
-from ltx_core.stages.estimate_tokens import Tokens, largest
+from ltx_core.stages.tokens import Tokens, largest
 
 SMALLEST, LARGEST = 64, 8192
 """Tokens of a timed pass."""

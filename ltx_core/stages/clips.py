@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ltx_core.curation.buckets import Bucket, choose_bucket, choose_duration
+from ltx_core.curation.buckets import Bucket, choose_duration
 from ltx_core.curation.cutting.windows import held_frames
 from ltx_core.curation.options.scenes import WINDOWS
 from ltx_core.stages.base import Item, Stage, pending
-from ltx_core.stages.buckets import buckets_of
+from ltx_core.stages.buckets import bucket_for, buckets_of
 from ltx_core.stages.clip import Clip, Crop
 from ltx_core.stages.context import Context
 from ltx_core.stages.scenes import scenes_of
@@ -102,12 +102,13 @@ def _cuts(context: Context) -> Iterator[tuple[list[Clip], list[tuple[str, str]]]
     facts = {item.clip_id: row for item, row in context.results("sources")}
     for item, row in context.results("clips"):
         if row.ok:
-            yield _source_clips(context, item, row, facts[item.clip_id])
+            yield clips_of(context, item, row, facts[item.clip_id])
 
 
-def _source_clips(
-    context: Context, item: Item, row: Row, facts: Row
+def clips_of(
+    context: Context, item: Item, row: Row | PendingRow, facts: Row
 ) -> tuple[list[Clip], list[tuple[str, str]]]:
+    """Usable clips of one source, and (name, reason) of its other cuts."""
     dataset = context.config.dataset
     good, bad = [], []
     for cut in row.columns["cuts"]:
@@ -173,7 +174,9 @@ def _bucket(context: Context, kind: str, size: tuple[int, int], seconds: float) 
         return found, f"shorter than every bucket: {seconds:.3f} < {shortest:g} s"
     held = held_frames(seconds, dataset.fps)
     buckets = buckets_of(context)
-    bucket = choose_bucket(*size, held, buckets)
+    bucket, problem = bucket_for(context, size, held)
+    if problem:
+        return None, problem
     if kind == "image" and bucket is None:
         example = f"{buckets[0].width}x{buckets[0].height}x1"
         return None, f"image: no bucket of one frame; add e.g. {example}"

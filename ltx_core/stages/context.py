@@ -74,7 +74,7 @@ class Context:
         stamps = {name: self.store.stamp(name) for name in self.registry}
         changed = {name for name, stamp in stamps.items() if stamp != self._stamps.get(name)}
         # What these name lies outside the store: it is looked at each time.
-        changed |= {name for name, stage in self.registry.items() if stage.single}
+        changed |= {name for name, stage in self.registry.items() if stage.single and stage.outside}
         self._stamps = stamps
         self._memo.forget(changed)
 

@@ -16,8 +16,8 @@ from ltx_core.stages.device import Device
 from ltx_core.stages.estimate_disk import checkpoint_bytes, store_bytes
 from ltx_core.stages.estimate_memory import Memory, Need, Settings
 from ltx_core.stages.estimate_time import calibration_of, missing_rows, with_seconds
-from ltx_core.stages.estimate_tokens import Tokens
 from ltx_core.stages.slowdown import Slowdown
+from ltx_core.stages.tokens import Tokens
 
 __all__ = ["Estimate", "estimate", "fit", "missing_rows", "with_seconds"]
 

@@ -9,9 +9,10 @@ from ltx_core.config.roles import MODALITIES
 from ltx_core.models.headers import transformer_parameter_count
 from ltx_core.stages.base import StagePlan
 from ltx_core.stages.context import Context
-from ltx_core.stages.estimate_tokens import clip_buckets, planned_buckets, tokens_of
+from ltx_core.stages.estimate_tokens import clip_buckets, planned_buckets
 from ltx_core.stages.folder import is_full
 from ltx_core.stages.references import mean_tokens
+from ltx_core.stages.tokens import tokens_of
 
 PRECISION_BYTES = {"no": 4, "bf16": 2, "fp16": 2, "bfloat16": 2, "float32": 4}
 """Bytes of a number by `mixed_precision_mode`, `latents_dtype` and `checkpoints.precision`."""

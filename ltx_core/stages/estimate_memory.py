@@ -42,9 +42,10 @@ from ltx_core.models.swap_plan import swapped_blocks
 from ltx_core.models.tiling.cut import Cut, TilingMode, decode_cut, encode_cut
 from ltx_core.models.tiling.memory import decode_peak_bytes, encode_peak_bytes
 from ltx_core.stages.context import Context
-from ltx_core.stages.estimate_tokens import Tokens, largest, planned_buckets, tokens_of
+from ltx_core.stages.estimate_tokens import planned_buckets
 from ltx_core.stages.folder import is_full
 from ltx_core.stages.modalities import needed_modalities
+from ltx_core.stages.tokens import Tokens, largest, tokens_of
 
 WIDTHS = {"no": 4, "bf16": 2, "fp16": 2}
 """Bytes of a number by `mixed_precision_mode`."""

@@ -21,11 +21,12 @@ from ltx_core.stages.calibration import Calibration, calibration_key, recall
 from ltx_core.stages.context import Context
 from ltx_core.stages.device import Device
 from ltx_core.stages.estimate_memory import Memory, Settings
-from ltx_core.stages.estimate_tokens import Tokens, clip_buckets, planned_buckets, tokens_of
+from ltx_core.stages.estimate_tokens import clip_buckets, planned_buckets
 from ltx_core.stages.folder import is_full, lineage_of, run_folder
 from ltx_core.stages.references import wanted_references
 from ltx_core.stages.report import base_fingerprint
 from ltx_core.stages.timing import seconds_per_row
+from ltx_core.stages.tokens import Tokens, tokens_of
 from ltx_core.training.log import METRICS, read_metrics
 
 MEASURED_STEPS = 50

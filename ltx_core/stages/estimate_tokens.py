@@ -1,60 +1,15 @@
-"""Tokens of the samples of a plan, by bucket: what activations and time grow with."""
+"""Buckets that a plan counts with: those of the clips, else those that are stated or could be chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ltx_core.curation.buckets import Bucket, DurationBucket
-from ltx_core.errors import ConfigError
-from ltx_core.geometry.units import audio_steps, video_grid
-from ltx_core.models.memory.block import Load
 from ltx_core.stages.base import NotReadyError
+from ltx_core.stages.buckets import buckets_of, widest_of
 from ltx_core.stages.context import Context
 from ltx_core.stages.imported_dataset import imported_buckets
-from ltx_core.stages.references import reference_tokens
 from ltx_core.stages.scores import kept_clips
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Tokens of one sample of a bucket.
-
-    Attributes:
-        bucket: its name.
-        video, audio: tokens of the target.
-        attached_video, attached_audio: of references in front of it.
-        held_video, held_audio: whether conditions give tokens of the stream levels of their own.
-    """
-
-    bucket: str
-    video: int
-    audio: int
-    attached_video: int = 0
-    attached_audio: int = 0
-    held_video: bool = False
-    held_audio: bool = False
-
-    @property
-    def attached(self) -> int:
-        """Of both streams."""
-        return self.attached_video + self.attached_audio
-
-    @property
-    def all(self) -> int:
-        """Over all streams."""
-        return self.video + self.audio + self.attached
-
-    def load(self, samples: int, text: int) -> Load:
-        """What a batch of so many samples brings, with a text context of `text` tokens each."""
-        video, audio = self.video + self.attached_video, self.audio + self.attached_audio
-        return Load(
-            video=samples * video,
-            audio=samples * audio,
-            text=samples * text,
-            video_levels=samples * (video if self.held_video else min(1, video)),
-            audio_levels=samples * (audio if self.held_audio else min(1, audio)),
-        )
 
 
 def clip_buckets(context: Context) -> list[Bucket] | None:
@@ -68,45 +23,14 @@ def clip_buckets(context: Context) -> list[Bucket] | None:
 
 
 def planned_buckets(context: Context) -> Sequence[Bucket]:
-    """The configured buckets: durations in a mode without video; those of imported data, once it is."""
+    """The dataset's buckets: durations in a mode without video; those of imported data, once it is; before
+    buckets are chosen, the largest that could be."""
     dataset = context.config.dataset
     if context.config.imported and (found := clip_buckets(context)):
         return sorted(set(found))
     if context.config.training_strategy.video is None:
         return [DurationBucket.of(seconds) for seconds in dataset.durations]
-    return dataset.buckets
-
-
-def tokens_of(context: Context, bucket: Bucket) -> Tokens:
-    """Tokens of a sample of `bucket`.
-
-    Raises:
-        ConfigError: when the bucket does not fit the model.
-    """
-    config, info = context.config, context.info
-    strategy = config.training_strategy
-    picture = sound = seen = heard = 0
-    if strategy.video is not None:
-        size = bucket.width, bucket.height, bucket.frames
-        try:
-            picture = video_grid(*size, config.dataset.fps, info.video_scale).tokens
-            seen = sum(
-                reference_tokens(context, bucket, name)
-                for condition in strategy.video.conditions
-                for name in condition.columns
-                if condition.attaches
-            )
-        except ValueError as error:
-            raise ConfigError(f"dataset.buckets {bucket}: {error}") from error
-    if strategy.audio is not None and info.audio_scale is not None:
-        sound = audio_steps(bucket.seconds(config.dataset.fps), info.audio_scale)
-        heard = sum(sound for condition in strategy.audio.conditions if condition.attaches)
-    held = {name: bool(stream.conditions) for name, stream in strategy.streams.items()}
-    return Tokens(
-        str(bucket), picture, sound, seen, heard, held.get("video", False), held.get("audio", False)
-    )
-
-
-def largest(tokens: Sequence[Tokens]) -> Tokens:
-    """The bucket whose samples have the most tokens."""
-    return max(tokens, key=lambda found: found.all)
+    try:
+        return buckets_of(context)
+    except NotReadyError:
+        return widest_of(context)

@@ -38,7 +38,8 @@ from ltx_core.stages.context import Context
 from ltx_core.stages.generate import Generated, Request, generate
 from ltx_core.stages.hooks import heldout_batches, heldout_clips
 from ltx_core.stages.influence_clips import HeldoutClips
-from ltx_core.stages.references import all_references, reference_kind
+from ltx_core.stages.references import reference_kind
+from ltx_core.stages.tokens import all_references
 from ltx_core.store.dataset import Sample
 
 WITHHELD, OTHERS = ("withheld", "cut"), ("wrong", "cut")

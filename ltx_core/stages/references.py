@@ -16,7 +16,6 @@ from ltx_core.curation.kinds import FILE
 from ltx_core.curation.options.references import DEFAULT, ReferenceOptions
 from ltx_core.curation.referencing.kinds import REFERENCES
 from ltx_core.curation.referencing.scale import reference_bucket
-from ltx_core.geometry.units import video_grid
 from ltx_core.stages.base import Item, Stage, pending, precisions, rejected, unusable
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
@@ -24,6 +23,7 @@ from ltx_core.stages.given import given_file, given_key, is_given, start_in
 from ltx_core.stages.kind_work import kind_marks, kind_work, own_values
 from ltx_core.stages.latents import cut_marks
 from ltx_core.stages.scores import kept_clips
+from ltx_core.stages.tokens import all_references, reference_tokens
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow
 
@@ -150,12 +150,6 @@ def wanted_references(context: Context) -> dict[str, ReferenceOptions]:
     return found or {COLUMN: every[COLUMN]}
 
 
-def all_references(context: Context) -> dict[str, ReferenceOptions]:
-    """Options of every reference that is configured, by its column in the dataset."""
-    dataset = context.config.dataset
-    return {COLUMN: dataset.references, **dataset.extra_references}
-
-
 def reference_kind(context: Context, options: ReferenceOptions) -> str:
     """What references are: as stated, else the given files if the dataset file has their column; "" for
     imported ones, of which nobody says."""
@@ -169,18 +163,6 @@ def reference_use(context: Context, column: str, options: ReferenceOptions) -> U
     """The kind of the references in a column of the dataset, with its options."""
     place = "references" if column == COLUMN else f"extra_references.{column}"
     return Use(f"dataset.{place}", REFERENCES[reference_kind(context, options)], options)
-
-
-def reference_tokens(context: Context, bucket: Bucket, column: str) -> int:
-    """Tokens that a reference of a clip in `bucket` attaches.
-
-    Raises:
-        ValueError: when its size does not fit the model.
-    """
-    options = all_references(context).get(column, ReferenceOptions())
-    scaled = reference_bucket(bucket, options)
-    fps = context.config.dataset.fps
-    return video_grid(scaled.width, scaled.height, scaled.frames, fps, context.info.video_scale).tokens
 
 
 def mean_tokens(context: Context, buckets: Sequence[Bucket]) -> float:

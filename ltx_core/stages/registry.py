@@ -5,6 +5,7 @@ from __future__ import annotations
 from ltx_core.stages.audio_masks import AudioMasks
 from ltx_core.stages.audio_references import AudioReferences, ReferenceAudioLatents
 from ltx_core.stages.base import Stage
+from ltx_core.stages.buckets import Buckets
 from ltx_core.stages.captions import Captions
 from ltx_core.stages.clips import Clips
 from ltx_core.stages.dataset import Dataset
@@ -23,6 +24,7 @@ STAGES: tuple[Stage, ...] = (
     Imported(),
     Sources(),
     Scenes(),
+    Buckets(),
     Clips(),
     Captions(),
     Text(),
@@ -46,7 +48,8 @@ REQUIRES: dict[str, tuple[str, ...]] = {
     "imported": (),
     "sources": (),
     "scenes": ("sources",),
-    "clips": ("scenes",),
+    "buckets": ("scenes",),
+    "clips": ("scenes", "buckets"),
     "captions": ("clips",),
     "text": ("captions",),
     "references": ("clips",),

@@ -94,8 +94,11 @@ class Order:
 
     def steps_in(self, number: int) -> int:
         """Optimizer steps of an epoch, in which every sample comes as often as it shall."""
-        totals = ((self.sizes[bucket], counts.total(number)) for bucket, counts in self.counts.items())
-        return sum(-(-total // size) for size, total in totals)
+        return sum(self.steps_of(bucket, number) for bucket in self.groups)
+
+    def steps_of(self, bucket: str, number: int) -> int:
+        """Optimizer steps of one bucket in an epoch."""
+        return -(-self.counts[bucket].total(number) // self.sizes[bucket])
 
     def epoch_of(self, step: int) -> int:
         """The epoch, from 0, that optimizer step `step`, from 0, belongs to."""
