@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltx_core.media.errors import MediaError, MediaGoneError
-from ltx_core.store.keys import digest, row_key
+from ltx_core.store.keys import Keys, digest
 from ltx_core.store.rows import PendingRow, Row, StageMeta
 
 if TYPE_CHECKING:
@@ -123,10 +123,11 @@ class Stage(ABC):
 
     def key(self, context: Context, inputs: Sequence[str]) -> str:
         """Row key for the content digests `inputs`."""
-        section, fingerprint = context.memo(
-            ("key", self.name), lambda: (self.section(context), self.fingerprint(context))
+        keys = context.memo(
+            ("key", self.name),
+            lambda: Keys(self.name, self.version, self.section(context), self.fingerprint(context)),
         )
-        return row_key(self.name, self.version, section, inputs, fingerprint)
+        return keys.of(inputs)
 
     def meta(self, context: Context) -> StageMeta:
         """What all rows of this stage have in common."""

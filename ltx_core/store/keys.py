@@ -55,3 +55,19 @@ def row_key(
         fingerprint: of the model that is used, or "".
     """
     return digest([stage, version, section, list(inputs), fingerprint])
+
+
+class Keys:
+    """`row_key` for many inputs of one stage: what they have in common is written out once."""
+
+    def __init__(self, stage: str, version: int, section: Mapping[str, Any], fingerprint: str = "") -> None:
+        self._state = hashlib.sha256(
+            canonical([stage, version, section])[:-1].encode("utf-8", "surrogatepass") + b","
+        )
+        self._end = f",{canonical(fingerprint)}]".encode()
+
+    def of(self, inputs: Sequence[str]) -> str:
+        """The key of one result, as `row_key` gives it."""
+        state = self._state.copy()
+        state.update(canonical(list(inputs)).encode("utf-8", "surrogatepass") + self._end)
+        return state.hexdigest()[:DIGEST_LENGTH]

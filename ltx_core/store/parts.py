@@ -20,6 +20,7 @@ from ltx_core.errors import StoreError
 from ltx_core.store.disk import write_atomic
 from ltx_core.store.keys import digest, digest_bytes, digest_file
 from ltx_core.store.rows import SCHEMA_VERSION, FileRef, PendingRow, Row, StageMeta, TensorRef, content_digest
+from ltx_core.store.table import rows_of
 
 METADATA_KEY = b"ltx"
 """Key of the Parquet schema metadata that holds the part's facts as JSON."""
@@ -83,7 +84,7 @@ def read_part(path: Path) -> tuple[list[Row], int]:
             f"{path} was written by a newer version of ltx-flows (schema {facts['schema_version']}, "
             f"this one reads up to {SCHEMA_VERSION}); update ltx-flows or use another workspace"
         )
-    return [Row.of_record(record) for record in table.to_pylist()], int(facts["tensor_bytes"])
+    return rows_of(table), int(facts["tensor_bytes"])
 
 
 def _write_file(folder: Path, name: str, data: bytes) -> FileRef:

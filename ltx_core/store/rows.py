@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,13 +110,13 @@ class Row:
     stage_version: int
     status: Status
     reason: str
-    inputs: tuple[str, ...]
+    inputs: Sequence[str]
     content_digest: str
     config_digest: str
     model_fingerprint: str
     part: str
-    tensors: tuple[TensorRef, ...]
-    files: tuple[FileRef, ...]
+    tensors: Sequence[TensorRef]
+    files: Sequence[FileRef]
     created_at: str
     columns: Mapping[str, Any]
 
@@ -124,16 +124,6 @@ class Row:
     def ok(self) -> bool:
         """Whether the result can be used."""
         return self.status == "ok"
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Row:
-        """A row from a Parquet record."""
-        common = {name: record[name] for name in COMMON}
-        common["inputs"] = tuple(common["inputs"] or ())
-        common["tensors"] = tuple(TensorRef.of_record(ref) for ref in common["tensors"] or ())
-        common["files"] = tuple(FileRef(**ref) for ref in common["files"] or ())
-        own = {name: value for name, value in record.items() if name not in common}
-        return cls(columns=own, **common)
 
 
 def content_digest(

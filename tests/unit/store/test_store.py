@@ -14,7 +14,7 @@ import torch
 
 from ltx_core.errors import StoreError
 from ltx_core.store.collect import collect
-from ltx_core.store.keys import digest, row_key
+from ltx_core.store.keys import Keys, digest, row_key
 from ltx_core.store.rows import PendingRow, StageMeta
 from ltx_core.store.store import Store
 from ltx_core.store.verify import repair, verify
@@ -61,6 +61,9 @@ def test_a_row_key_depends_on_each_of_its_parts():
         ("latents", 1, {"dtype": "bfloat16"}, ["a"], "other"),
     ]
     assert len({row_key(*variant) for variant in [base, *variants]}) == 6
+    for stage, version, section, inputs, fingerprint in [base, *variants]:
+        keys = Keys(stage, version, section, fingerprint)
+        assert keys.of(inputs) == row_key(stage, version, section, inputs, fingerprint)
 
 
 @pytest.mark.parametrize("damage", ["truncate", "delete"])
