@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ltx_core.evaluation.browsing.facts import Measure
 from ltx_core.evaluation.plots import Curve
 from ltx_core.evaluation.rows import (
     CLEAR_CHANGE,
@@ -90,6 +91,9 @@ class DatasetFacts:
         silent: ids of clips without sound.
         missing_audio: "mask", "drop" or "zeros": what becomes of them; "" when the mode has no audio.
         truncated: clip id -> tokens of its caption that the text encoder could not take.
+        measures: sizes, lengths, rates and every score of the clips.
+        strip: a frame of some clips side by side, as PNG or JPEG bytes.
+        page: address of the page to browse the dataset by, relative to the report; "" where there is none.
     """
 
     sources: int = 0
@@ -100,6 +104,9 @@ class DatasetFacts:
     silent: tuple[str, ...] = ()
     missing_audio: str = ""
     truncated: Mapping[str, int] = field(default_factory=dict)
+    measures: tuple[Measure, ...] = ()
+    strip: bytes | None = None
+    page: str = ""
 
     @property
     def train(self) -> int:

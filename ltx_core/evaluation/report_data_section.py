@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ltx_core.evaluation import plots
-from ltx_core.evaluation.markup import Html, element, joined, table
+from ltx_core.evaluation.browsing.charts import histograms
+from ltx_core.evaluation.browsing.facts import kind_of_reason
+from ltx_core.evaluation.markup import Html, element, image_uri, joined, table
 from ltx_core.evaluation.report import DatasetFacts
 from ltx_core.evaluation.report_tables import number, shortened
 
@@ -27,7 +30,10 @@ def dataset_section(data: DatasetFacts) -> Html:
     return joined(
         [
             _summary(data),
+            _page(data),
+            _strip(data),
             element("div", *_drawings(data), class_="plots"),
+            _measures(data),
             _captions(data),
             _silent(data),
             _truncated(data),
@@ -41,6 +47,29 @@ def _summary(data: DatasetFacts) -> Html:
     origin = f", cut from {_count(data.sources, 'source')}" if data.sources else ""
     length = f"; {number(float(sum(data.durations)))} s of footage" if data.durations else ""
     return element("p", f"{text}{origin}{length}.")
+
+
+def _page(data: DatasetFacts) -> Html:
+    """The way to the page of the dataset, or how to make it."""
+    if data.page:
+        return element("p", element("a", "Browse the dataset: every clip with its scores", href=data.page))
+    return element("p", "`ltx show CONFIG` writes a page to browse every clip by.", class_="soft")
+
+
+def _strip(data: DatasetFacts) -> Html | None:
+    if not data.strip:
+        return None
+    alt = "A frame of each of some clips, of every source in turn"
+    picture = element("img", src=image_uri(data.strip), alt=alt)
+    figure = element("figure", element("div", picture, class_="strip"), element("figcaption", alt))
+    return element("div", figure, class_="sheets")
+
+
+def _measures(data: DatasetFacts) -> Html | None:
+    if not data.measures:
+        return None
+    name = f"Histograms of {len(data.measures)} measures"
+    return element("details", element("summary", name), histograms(data.measures, "dataset"))
 
 
 def _drawings(data: DatasetFacts) -> list[Html]:
@@ -100,9 +129,12 @@ def _rejected(data: DatasetFacts) -> Html:
         for item in data.rejected[:MAX_REJECTED]
     ]
     more = len(data.rejected) - len(rows)
+    kinds = Counter((item.stage, kind_of_reason(item.reason)) for item in data.rejected)
+    counts = [[stage, shortened(kind), number(count)] for (stage, kind), count in kinds.most_common()]
     return joined(
         [
             element("h3", f"Not used ({len(data.rejected):,})"),
+            table(["stage", "reason", "how many"], counts, "How much was not used, by reason", [2]),
             table(["what", "stage", "reason"], rows, "What was not used, and why"),
             element("p", f"And {more:,} more; `ltx show` lists all.", class_="soft") if more else None,
         ]

@@ -10,13 +10,13 @@ Design choices
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from ltx_core.errors import LtxError
 from ltx_core.evaluation.browsing.card import scale_of
-from ltx_core.evaluation.browsing.facts import Aside, ClipFacts, Collection, Twins, kind_of_reason
+from ltx_core.evaluation.browsing.facts import Aside, ClipFacts, Collection, Twins, in_rounds, kind_of_reason
 from ltx_core.evaluation.browsing.links import INDEX, OWN, anchor, decoded_page, href, own_page, page_of
 from ltx_core.evaluation.browsing.listing import PICTURED, own_page_of
 from ltx_core.evaluation.browsing.write import write_changed, write_pages
@@ -26,17 +26,13 @@ from ltx_core.stages.browse_media import Make, Previews
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
+from ltx_core.stages.folder import folder_of_pages
 from ltx_core.stages.show import clip_rows
 
 CLIPS = 300
 """Clips with a player, unless someone asks for another number."""
 STILLS_PER_PLAYER = 10
 Tell = Callable[[int, int], None]
-
-
-def folder_of_pages(context: Context) -> Path:
-    """Where the pages of a config lie."""
-    return context.config.workspace / "show" / context.config.name
 
 
 def browse(context: Context, clips: int = CLIPS, tell: Tell | None = None) -> Path:
@@ -51,7 +47,7 @@ def browse(context: Context, clips: int = CLIPS, tell: Tell | None = None) -> Pa
         NotReadyError: when there is no clip yet.
         StoreError: when the disk is full, read-only or not permitted.
     """
-    found, folder = gathered(context), folder_of_pages(context)
+    found, folder = gathered(context), folder_of_pages(context.config)
     facts, previews = facts_of(found), Previews(context, folder)
     ranked = [one.clip_id for one in in_rounds(facts)]
     own = frozenset(ranked[:clips]) | pages_of_their_own(folder, facts)
@@ -101,7 +97,7 @@ def clip_page(context: Context, what: str) -> Path:
         LtxError: when no clip is named so.
         NotReadyError: when there is no clip yet.
     """
-    folder, found = folder_of_pages(context), gathered(context)
+    folder, found = folder_of_pages(context.config), gathered(context)
     facts = facts_of(found)
     clip_id = next((one.clip_id for one in facts if one.name == what), "") or find_clip(context, what).clip_id
     if not (folder / INDEX).exists():
@@ -131,17 +127,6 @@ def find_clip(context: Context, what: str) -> Clip:
             return clip
     names = ", ".join(clip.name for clip in clips[:5])
     raise LtxError(f"no clip is named {what!r}; clips are named as {names}, …; or use the words dataset, run")
-
-
-def in_rounds(facts: Sequence[ClipFacts]) -> list[ClipFacts]:
-    """Clips in rounds over their sources, those of the dataset before those set aside."""
-    turn: dict[tuple[str, bool], int] = defaultdict(int)
-    ranks = []
-    for index, one in enumerate(facts):
-        key = (one.source, bool(one.aside))
-        ranks.append((bool(one.aside), turn[key], index))
-        turn[key] += 1
-    return [facts[index] for _, _, index in sorted(ranks)]
 
 
 def _pictured(

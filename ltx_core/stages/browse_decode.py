@@ -19,11 +19,12 @@ from ltx_core.evaluation.browsing.links import decoded_page
 from ltx_core.evaluation.browsing.write import write_changed
 from ltx_core.media.errors import MediaError
 from ltx_core.stages.base import NotReadyError
-from ltx_core.stages.browse import clip_page, find_clip, folder_of_pages
+from ltx_core.stages.browse import clip_page, find_clip
 from ltx_core.stages.browse_facts import present
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import FILLED_BY, filled_by
+from ltx_core.stages.folder import folder_of_pages
 from ltx_core.stages.imported_dataset import gather_imported
 from ltx_core.store.rows import Row
 
@@ -84,7 +85,7 @@ def compare(context: Context, what: str) -> tuple[dict[str, Any], Path]:
         raise LtxError(
             f"nothing of {subject.name} is encoded yet; `ltx stage dataset CONFIG` encodes every clip"
         )
-    folder = folder_of_pages(context)
+    folder = folder_of_pages(context.config)
     found = [written(folder, subject.clip_id, one) for one in _compared(context, subject)]
     name = decoded_page(subject.clip_id)
     write_changed(folder / name, comparison_page(subject.clip_id, subject.name, found))

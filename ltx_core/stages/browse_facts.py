@@ -17,7 +17,7 @@ from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import gather, load_samples
-from ltx_core.stages.report import all_rejected
+from ltx_core.stages.set_aside import all_rejected
 from ltx_core.store.dataset import Sample
 from ltx_core.store.rows import Row
 

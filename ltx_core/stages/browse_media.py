@@ -9,7 +9,7 @@ Design choices
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from ltx_core.errors import LtxError
 from ltx_core.evaluation.browsing.facts import Look
 from ltx_core.evaluation.browsing.links import MEDIA
 from ltx_core.media.errors import MediaError
+from ltx_core.stages.browse_frames import middle_frame, small
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
 from ltx_core.store.disk import write_atomic
@@ -92,23 +93,27 @@ class Previews:
         return f"{MEDIA}/{name}"
 
     def _pictured(self, clip: Clip, others: Sequence[Beside], make: Make) -> list[Look]:
+        from ltx_core.evaluation.browsing.pictures import jpeg
+
         key = digest([VERSION, clip.content])[:24]
         film, still, sound = f"{key}.mp4", f"{key}.jpg", f"{key}-sound.jpg"
         videos = [one for one in others if one.stage in ("references", "masks")]
         names = {one.row.row_key: f"{key}-{one.stage}-{one.row.content_digest[:12]}" for one in videos}
-        wanted = [film, still, *(f"{name}.mp4" for name in names.values())]
+        row = f"{key}-row-{digest(sorted(names.values()))[:12]}" if videos else ""
+        wanted = [film, still, *(f"{name}.mp4" for name in (*names.values(), row) if name)]
         frames: Frames | None = None
         if make == "all" and not self.present.issuperset(wanted):
             frames = self._film(clip, film, still, sound)
-            self._beside(frames, clip, videos, names)
+            self._beside(frames, clip, videos, names, row)
         elif make == "still" and still not in self.present:
-            self._still(clip, still)
+            self._write(still, jpeg(middle_frame(self.context, clip)))
         looks = [self._look("Clip", film, still, f"A frame of {clip.name}")]
         looks += [
             self._look(_label(one), f"{name}.mp4", f"{name}.jpg", f"{_label(one)} of {clip.name}")
             for one in videos
             if (name := names[one.row.row_key])
         ]
+        looks.append(self._look("Side by side", f"{row}.mp4", f"{row}.jpg", f"{clip.name}, and what it has"))
         looks.append(self._look("Sound", "", sound, f"Waveform and spectrogram of {clip.name}"))
         return [look for look in looks if look is not None]
 
@@ -129,7 +134,7 @@ class Previews:
         from ltx_core.evaluation.browsing.pictures import jpeg, middle, sound_picture
         from ltx_core.media.write import write_video
 
-        frames = self.context.models.frames(_small(clip))
+        frames = self.context.models.frames(small(clip))
         wave = self.context.models.sound(clip, RATE)
         if still not in self.present:
             self._write(still, jpeg(middle(frames)))
@@ -140,34 +145,43 @@ class Previews:
             self._note(film)
         return frames
 
-    def _still(self, clip: Clip, still: str) -> None:
-        """Write the frame in the middle alone."""
-        from ltx_core.evaluation.browsing.pictures import jpeg
+    def _beside(
+        self, frames: Frames, clip: Clip, videos: Sequence[Beside], names: Mapping[str, str], row: str
+    ) -> None:
+        """Write the players of references and of masks over the clip, and all of them side by side."""
+        from ltx_core.evaluation.browsing.pictures import beside, resized
 
-        small, at = _small(clip), clip.bucket.frames // 2
-        one = replace(small, start_s=clip.start_s + at / clip.fps, bucket=replace(small.bucket, frames=1))
-        self._write(still, jpeg(self.context.models.frames(one)[0]))
+        shown = [frames]
+        for one in videos:
+            found = self._shown(frames, one)
+            if found is None:
+                continue
+            fps = clip.fps * len(found) / len(frames)
+            self._player(names[one.row.row_key], found, fps)
+            shown.append(resized(found, frames.shape[2], frames.shape[1]))
+        if row and len(shown) > 1:
+            self._player(row, beside(shown), clip.fps)
 
-    def _beside(self, frames: Frames, clip: Clip, videos: Sequence[Beside], names: Mapping[str, str]) -> None:
-        """Write the players of references, and of masks over the clip."""
-        from ltx_core.evaluation.browsing.pictures import jpeg, middle, overlaid, preview_size, resized
+    def _shown(self, frames: Frames, one: Beside) -> Frames | None:
+        """A stored reference, or the clip under a stored mask, at most as large as a preview."""
+        from ltx_core.evaluation.browsing.pictures import overlaid, preview_size, resized
         from ltx_core.media.decode import frame_times, read_frames
+
+        path = _file(self.context, one.row, ".mp4")
+        if path is None:
+            return None
+        found = read_frames(path, list(range(len(frame_times(path)))))
+        found = overlaid(frames, found) if one.stage == "masks" else found
+        return resized(found, *preview_size(found.shape[2], found.shape[1]))
+
+    def _player(self, name: str, frames: Frames, fps: float) -> None:
+        from ltx_core.evaluation.browsing.pictures import jpeg, middle
         from ltx_core.media.write import write_video
 
-        for one in videos:
-            name = names[one.row.row_key]
-            if {f"{name}.mp4", f"{name}.jpg"} <= self.present:
-                continue
-            path = _file(self.context, one.row, ".mp4")
-            if path is None:
-                continue
-            shown = read_frames(path, list(range(len(frame_times(path)))))
-            fps = clip.fps * len(shown) / len(frames)
-            if one.stage == "masks":
-                shown, fps = overlaid(frames, shown), clip.fps
-            shown = resized(shown, *preview_size(shown.shape[2], shown.shape[1]))
-            self._write(f"{name}.jpg", jpeg(middle(shown)))
-            write_video(self.folder / f"{name}.mp4", shown, fps, crf=CRF)
+        if f"{name}.jpg" not in self.present:
+            self._write(f"{name}.jpg", jpeg(middle(frames)))
+        if f"{name}.mp4" not in self.present:
+            write_video(self.folder / f"{name}.mp4", frames, fps, crf=CRF)
             self._note(f"{name}.mp4")
 
     def _heard(self, clip: Clip, make: Make) -> list[Look]:
@@ -231,17 +245,10 @@ class Previews:
         self.made += 1
 
 
-def _small(clip: Clip) -> Clip:
-    """The clip at the size of its preview: decoding then makes it no larger."""
-    from ltx_core.evaluation.browsing.pictures import preview_size
-
-    width, height = preview_size(clip.bucket.width, clip.bucket.height)
-    return replace(clip, bucket=replace(clip.bucket, width=width, height=height))
-
-
 def _label(one: Beside) -> str:
     label = "Mask over it" if one.stage == "masks" else LABELS[one.stage]
-    return f"{label} ({one.column})" if one.column else label
+    facts = [fact for fact in (one.column, str(one.row.columns.get("kind") or "")) if fact]
+    return f"{label} ({', '.join(facts)})" if facts else label
 
 
 def _file(context: Context, row: Row, suffix: str) -> Path | None:

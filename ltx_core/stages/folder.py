@@ -24,6 +24,11 @@ SUMMARY = "evaluation.json"
 """The evaluation's numbers and tables."""
 
 
+def folder_of_pages(config: Config) -> Path:
+    """Where the pages lie that the config's dataset is browsed by."""
+    return config.workspace / "show" / config.name
+
+
 def is_full(config: Config) -> bool:
     """Whether every weight of the mode's modalities learns, instead of a LoRA."""
     return config.model.training_mode == "full"

@@ -13,20 +13,25 @@ from typing import Any
 
 from ltx_core import __version__
 from ltx_core.config.root import Config
-from ltx_core.evaluation.report import Bucket, DatasetFacts, Rejected, ReportData, SampleGroup, StageTime
+from ltx_core.evaluation.browsing.facts import in_rounds, measures
+from ltx_core.evaluation.browsing.links import INDEX, between
+from ltx_core.evaluation.report import Bucket, DatasetFacts, ReportData, SampleGroup, StageTime
 from ltx_core.evaluation.rows import Effect, LossRow
 from ltx_core.models.info import ModelInfo
-from ltx_core.stages.base import NotReadyError
-from ltx_core.stages.clips import rejected_cuts
+from ltx_core.stages.browse_facts import facts_of, gathered
+from ltx_core.stages.browse_frames import contact_strip
 from ltx_core.stages.context import Context
-from ltx_core.stages.dataset import load_samples, rejections, silence_is_kept
+from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.factors import factor_metadata
-from ltx_core.stages.folder import SUMMARY, is_full, lineage_of, product_of, weights_of
-from ltx_core.stages.sources import repeated_files
+from ltx_core.stages.folder import SUMMARY, folder_of_pages, is_full, lineage_of, product_of, weights_of
+from ltx_core.stages.set_aside import all_rejected, all_results
 from ltx_core.stages.text import Text, full_text, text_key
 from ltx_core.stages.timing import read_timings
 from ltx_core.store.dataset import Sample
 from ltx_core.training import log
+
+STRIP_CLIPS = 9
+"""Clips of which the report shows a frame."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def report_data(context: Context, folder: Path, measured: Measured) -> ReportDat
     }
     for name, points in log.read_measured(folder).items():
         curves[f"{name.removeprefix('heldout_')} held out"] = tuple(points)
-    counts = {stage: len(found) for stage, found in _all_results(context)}
+    counts = {stage: len(found) for stage, found in all_results(context)}
     return ReportData(
         title=config.name,
         mode=config.training_strategy.mode,
@@ -69,7 +74,7 @@ def report_data(context: Context, folder: Path, measured: Measured) -> ReportDat
         samples=measured.samples,
         influence=measured.influence,
         influence_samples=measured.influence_samples,
-        dataset=dataset_facts(context, samples),
+        dataset=dataset_facts(context, samples, folder),
         model=model_facts(context, folder, len(metrics)),
         config_yaml=(folder / "config.yaml").read_text(encoding="utf-8"),
         lineage={"dataset": row.content_digest, "rows": counts, **lineage_of(folder)},
@@ -78,8 +83,12 @@ def report_data(context: Context, folder: Path, measured: Measured) -> ReportDat
     )
 
 
-def dataset_facts(context: Context, samples: Sequence[Sample]) -> DatasetFacts:
-    """The dataset at a glance, with everything that was set aside."""
+def dataset_facts(context: Context, samples: Sequence[Sample], folder: Path) -> DatasetFacts:
+    """The dataset at a glance, with everything that was set aside; `folder` is that of the report."""
+    found, page = gathered(context), folder_of_pages(context.config) / INDEX
+    clips = [clip for clip in facts_of(found) if clip.split]
+    ranked = [found.by_id[clip.clip_id] for clip in in_rounds(clips) if clip.clip_id in found.by_id]
+    shown = [clip for clip in ranked if clip.has_picture][:STRIP_CLIPS]
     buckets = Counter(sample.bucket for sample in samples if sample.split == "train")
     heldout = Counter(sample.bucket for sample in samples if sample.split == "heldout")
     with_audio = context.config.training_strategy.audio is not None
@@ -92,21 +101,10 @@ def dataset_facts(context: Context, samples: Sequence[Sample]) -> DatasetFacts:
         silent=tuple(sample.name for sample in samples if not sample.has_audio) if with_audio else (),
         missing_audio=context.config.dataset.audio.missing if with_audio else "",
         truncated=_truncated(context),
+        measures=tuple(measures(clips, found.limits)),
+        strip=contact_strip(context, shown),
+        page=between(folder, page) if page.exists() else "",
     )
-
-
-def all_rejected(context: Context) -> Iterator[Rejected]:
-    """Every source, cut, caption, encoding and imported sample that was set aside, with its reason."""
-    if context.config.imported:
-        yield from (Rejected(name, "imported", reason) for name, reason in rejections(context))
-        return
-    for stage, found in _all_results(context):
-        for item, row in found:
-            if not row.ok and not (stage == "audio_latents" and silence_is_kept(context)):
-                yield Rejected(item.name, stage, row.reason)
-        further = {"sources": repeated_files, "clips": rejected_cuts}.get(stage)
-        for name, reason in further(context) if further is not None else ():
-            yield Rejected(name, stage, reason)
 
 
 def model_facts(context: Context, folder: Path, steps: int) -> dict[str, str | int | float]:
@@ -167,15 +165,6 @@ def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
 def _finite(row: dict[str, Any], modality: str) -> bool:
     loss = row[f"loss_{modality}"]
     return loss is not None and math.isfinite(loss)
-
-
-def _all_results(context: Context) -> Iterator[tuple[str, list[Any]]]:
-    for name in context.registry:
-        if context.needs(name):
-            try:
-                yield name, context.results(name)
-            except NotReadyError:
-                return
 
 
 def _truncated(context: Context) -> dict[str, int]:

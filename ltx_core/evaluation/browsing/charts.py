@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ltx_core.evaluation import plots
 from ltx_core.evaluation.browsing.card import place
-from ltx_core.evaluation.browsing.facts import ClipFacts, Limit
+from ltx_core.evaluation.browsing.facts import ClipFacts, Measure
 from ltx_core.evaluation.markup import Html, element, joined, printable, table
 from ltx_core.evaluation.report_tables import number, shortened
 
 MAX_BARS = 30
 """Rows of a table of counts before the rest is summed up."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Values of one quantity over the clips.
-
-    Attributes:
-        name: of the quantity.
-        unit: what stands at its axis.
-        values: one per clip that has it.
-        limits: where filters reject or report.
-    """
-
-    name: str
-    unit: str
-    values: tuple[float, ...]
-    limits: tuple[float, ...] = ()
-
-
-def measures(clips: Sequence[ClipFacts], limits: Mapping[str, Limit]) -> list[Measure]:
-    """Sizes, lengths, rates, captions and every score, of the clips that have them."""
-    pictured = [clip for clip in clips if clip.width and clip.height]
-    found = [
-        Measure("Aspect", "width / height of the source", tuple(c.width / c.height for c in pictured)),
-        Measure("Width", "pixels of the source", tuple(float(c.width) for c in pictured)),
-        Measure("Height", "pixels of the source", tuple(float(c.height) for c in pictured)),
-        Measure("Length", "seconds of a cut", tuple(c.end_s - c.start_s for c in clips if c.end_s)),
-        Measure("Frame rate", "frames per second of the source", _positive(clips, "source_fps")),
-        Measure("Length as trained", "seconds", _positive(clips, "seconds")),
-        Measure("Captions", "words", tuple(float(len(c.caption.split())) for c in clips if c.caption)),
-    ]
-    for name in dict.fromkeys(name for clip in clips for name in clip.scores):
-        values = tuple(v for clip in clips if math.isfinite(v := clip.scores.get(name, math.nan)))
-        ends = limits[name].values if name in limits else ()
-        found.append(Measure(name.replace("_", " ").capitalize(), name, values, ends))
-    return [one for one in found if one.values]
-
-
-def _positive(clips: Sequence[ClipFacts], name: str) -> tuple[float, ...]:
-    return tuple(float(value) for clip in clips if (value := getattr(clip, name)) > 0)
 
 
 def histograms(found: Sequence[Measure], prefix: str = "h") -> Html:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -175,8 +176,59 @@ class Collection:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Measure:
+    """Values of one quantity over the clips.
+
+    Attributes:
+        name: of the quantity.
+        unit: what stands at its axis.
+        values: one per clip that has it.
+        limits: where filters reject or report.
+    """
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    limits: tuple[float, ...] = ()
+
+
+def measures(clips: Sequence[ClipFacts], limits: Mapping[str, Limit]) -> list[Measure]:
+    """Sizes, lengths, rates, captions and every score, of the clips that have them."""
+    pictured = [clip for clip in clips if clip.width and clip.height]
+    found = [
+        Measure("Aspect", "width / height of the source", tuple(c.width / c.height for c in pictured)),
+        Measure("Width", "pixels of the source", tuple(float(c.width) for c in pictured)),
+        Measure("Height", "pixels of the source", tuple(float(c.height) for c in pictured)),
+        Measure("Length", "seconds of a cut", tuple(c.end_s - c.start_s for c in clips if c.end_s)),
+        Measure("Frame rate", "frames per second of the source", _positive(clips, "source_fps")),
+        Measure("Length as trained", "seconds", _positive(clips, "seconds")),
+        Measure("Captions", "words", tuple(float(len(c.caption.split())) for c in clips if c.caption)),
+    ]
+    for name in dict.fromkeys(name for clip in clips for name in clip.scores):
+        values = tuple(v for clip in clips if math.isfinite(v := clip.scores.get(name, math.nan)))
+        ends = limits[name].values if name in limits else ()
+        found.append(Measure(name.replace("_", " ").capitalize(), name, values, ends))
+    return [one for one in found if one.values]
+
+
+def _positive(clips: Sequence[ClipFacts], name: str) -> tuple[float, ...]:
+    return tuple(float(value) for clip in clips if (value := getattr(clip, name)) > 0)
+
+
 def kind_of_reason(reason: str) -> str:
     """A reason without the numbers and names of one case, so that equal cases are counted together."""
     text = re.sub(r"same content as .*, which is used", "same content as another file", reason)
     head = text.split(":", 1)[0] if ":" in text else text
     return re.sub(r"-?\d+(\.\d+)?", "…", head).strip() or "no reason"
+
+
+def in_rounds(facts: Sequence[ClipFacts]) -> list[ClipFacts]:
+    """Clips in rounds over their sources, those of the dataset before those set aside."""
+    turn: dict[tuple[str, bool], int] = defaultdict(int)
+    ranks = []
+    for index, one in enumerate(facts):
+        key = (one.source, bool(one.aside))
+        ranks.append((bool(one.aside), turn[key], index))
+        turn[key] += 1
+    return [facts[index] for _, _, index in sorted(ranks)]

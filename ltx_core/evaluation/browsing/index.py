@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ltx_core.evaluation.browsing.card import SPLITS
-from ltx_core.evaluation.browsing.charts import bucket_bars, counted, histograms, measures
-from ltx_core.evaluation.browsing.facts import ClipFacts, Collection, kind_of_reason
+from ltx_core.evaluation.browsing.charts import bucket_bars, counted, histograms
+from ltx_core.evaluation.browsing.facts import ClipFacts, Collection, kind_of_reason, measures
 from ltx_core.evaluation.browsing.links import (
     ASIDE,
     PER_PAGE,

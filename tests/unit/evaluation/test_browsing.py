@@ -12,7 +12,6 @@ from page_checks import Page, broken_links, read_pages
 
 from ltx_core.evaluation.browsing import decoded
 from ltx_core.evaluation.browsing.card import scale_of
-from ltx_core.evaluation.browsing.charts import measures
 from ltx_core.evaluation.browsing.facts import (
     Aside,
     ClipFacts,
@@ -21,6 +20,7 @@ from ltx_core.evaluation.browsing.facts import (
     Look,
     Twins,
     kind_of_reason,
+    measures,
 )
 from ltx_core.evaluation.browsing.index import as_json
 from ltx_core.evaluation.browsing.links import PER_PAGE, href

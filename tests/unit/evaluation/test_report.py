@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ltx_core.evaluation.browsing.facts import Measure
 from ltx_core.evaluation.markup import VOID_ELEMENTS
 from ltx_core.evaluation.report import (
     Bucket,
@@ -243,3 +244,19 @@ def test_a_view_of_frames_is_a_strip_with_a_poster():
     page = render(report(samples=(SampleGroup("a", (view,)),)))
     assert 'poster="data:image/png' in page
     parsed(page)
+
+
+def test_the_datasets_section_has_histograms_counts_a_strip_and_the_way_to_its_page():
+    shown = report()
+    many = tuple(Rejected(f"{n}.mp4 #1", "clips", f"shorter than every bucket: {n} < 9") for n in range(7))
+    loudness = Measure("Loudness", "dBFS", tuple(-0.5 * n for n in range(24)), (-9.0,))
+    facts = replace(shown.dataset, rejected=many, page="../../show/my%20films/index.html")
+    facts = replace(facts, measures=(loudness,), strip=picture())
+    page = Balance()
+    page.feed(render(replace(shown, dataset=facts)))
+    assert "../../show/my%20films/index.html" in page.addresses
+    assert "Loudness (dBFS) of 24 clips" in page.text and "Limits: -9" in page.text
+    assert "shorter than every bucket7" in page.text
+    without = Balance()
+    without.feed(render(shown))
+    assert "ltx show CONFIG" in without.text and page.tags.count("img") == without.tags.count("img") + 1

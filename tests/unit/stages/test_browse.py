@@ -12,9 +12,10 @@ import pytest
 from ltx_core.config.load import load
 from ltx_core.media.decode import frame_times
 from ltx_core.run import Pipeline
-from ltx_core.stages.browse import browse, clip_page, folder_of_pages
+from ltx_core.stages.browse import browse, clip_page
 from ltx_core.stages.browse_decode import compare
 from ltx_core.stages.clips import all_clips
+from ltx_core.stages.folder import folder_of_pages
 from ltx_core.stages.show import show
 
 ROOT = Path(__file__).parents[3]
@@ -97,7 +98,7 @@ def test_previews_hold_every_frame_and_the_rest_a_still(prepared):
     own = list((folder / "clip").glob("*.html"))
     assert len(own) == 4
     players = [path for path in (folder / "media").glob("*.mp4") if "decoded" not in path.name]
-    assert len(players) == 4 * 3  # the clip, its reference, its mask over it
+    assert len(players) == 4 * 4  # the clip, its reference, its mask over it, all side by side
     assert {len(frame_times(path)) for path in players} == {9}
     stills = [path for path in (folder / "media").glob("*.jpg") if len(path.stem) == 24]
     assert len(stills) >= len(clips)
@@ -118,7 +119,7 @@ def test_a_clip_has_a_page_of_its_own_with_its_rows(prepared):
     text = pages[page].text
     assert str(clip.path) in text and clip.clip_id in text and "audio_latents" in text
     assert broken_links(pages) == []
-    assert pages[page].tags.count("video") == 3
+    assert pages[page].tags.count("video") == 4
 
 
 def test_latents_decode_back_beside_their_clip(prepared):
@@ -147,5 +148,5 @@ def test_pages_are_made_before_there_is_a_dataset_and_without_decoding(prepared,
     page = browse(pipe.context, clips=0)
     text = read_pages(page.parent)[page].text
     assert "There is no dataset yet" in text
-    assert not list((folder_of_pages(pipe.context) / "media").iterdir())
+    assert not list((folder_of_pages(pipe.config) / "media").iterdir())
     assert "clips" in {table["title"].split(" ")[0] for table in show(prepared.context, "dataset")}
