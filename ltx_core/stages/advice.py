@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from ltx_core.models.quantise.methods import Method
-from ltx_core.stages.estimate_memory import Memory, Need, Settings
+from ltx_core.stages.estimate_memory import Memory, Need
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.slowdown import Slowdown
 
 EVERY = (8, 4, 3, 2, 1)
 """Recomputation that is tried, from little to all."""
 METHODS: tuple[Method, ...] = ("int8", "nf4")
-STEPS = ("batch", "every", "method", "swap")
+STEPS = ("batch", "budget", "every", "method", "swap")
 """Fields of `Settings` that a step changes."""
 
 
@@ -118,20 +119,25 @@ def _candidates(memory: Memory, base: Settings) -> Iterator[Settings]:
     More is swapped only where every block recomputes: a swapped block does so anyhow, and its way besides.
     """
     blocks = memory.shape.blocks
-    for batch, every, method in product(_batches(base), _everies(base), _methods(memory, base)):
-        passes = base.passes * base.batch // batch
+    for batch, every, method in product(_batches(memory, base), _everies(base), _methods(memory, base)):
         can_swap = every == 1 and memory.gpu and not memory.full
         for swap in range(base.swap, blocks + 1) if can_swap else (base.swap,):
-            yield replace(base, batch=batch, passes=passes, every=every, method=method, swap=swap)
+            yield replace(batch, every=every, method=method, swap=swap)
 
 
 def _smallest(memory: Memory, base: Settings) -> Settings:
     return min(_candidates(memory, base), key=lambda found: _peak(memory, found))
 
 
-def _batches(base: Settings) -> list[int]:
-    """Batches that accumulate to the same samples per step."""
-    return [size for size in range(base.batch, 0, -1) if base.batch % size == 0]
+def _batches(memory: Memory, base: Settings) -> list[Settings]:
+    """Smaller batches that accumulate to the same samples per step; of a budget, to about the same tokens."""
+    if base.budget is None:
+        sizes = [size for size in range(base.batch, 0, -1) if base.batch % size == 0]
+        return [replace(base, batch=size, passes=base.passes * base.batch // size) for size in sizes]
+    found, least = [base], max(one.all for one in memory.tokens)
+    while (budget := (found[-1].budget or 0) // 2) >= least:
+        found.append(replace(found[-1], budget=budget, passes=2 * found[-1].passes))
+    return found
 
 
 def _everies(base: Settings) -> list[int]:
@@ -157,7 +163,7 @@ def _told(memory: Memory, slowdown: Slowdown, base: Settings, chosen: Settings) 
     steps, now = [], base
 
     def with_change(name: str) -> Settings:
-        passes = chosen.passes if name == "batch" else now.passes
+        passes = chosen.passes if name in ("batch", "budget") else now.passes
         return replace(now, **{name: getattr(chosen, name), "passes": passes})
 
     while left:
@@ -179,6 +185,12 @@ def _words(name: str, settings: Settings) -> tuple[str, str]:
         size, passes = settings.batch, settings.passes
         change = f"optimization.batch_size={size} optimization.gradient_accumulation_steps={passes}"
         return change, "the same gradient"
+    if name == "budget":
+        passes = settings.passes
+        change = (
+            f"optimization.batch_tokens={settings.budget} optimization.gradient_accumulation_steps={passes}"
+        )
+        return change, "about the same samples in a step"
     if name == "every":
         recompute = "optimization.enable_gradient_checkpointing=true optimization.checkpoint_every="
         return f"{recompute}{settings.every}", "the same gradient"

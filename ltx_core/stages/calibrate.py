@@ -19,7 +19,8 @@ from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
 from ltx_core.models.stream import Stream
 from ltx_core.stages.calibration import Calibration, fitted
 from ltx_core.stages.context import Context
-from ltx_core.stages.estimate_memory import Memory, Settings
+from ltx_core.stages.estimate_memory import Memory
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.tokens import Tokens, largest
 
 SMALLEST, LARGEST = 64, 8192

@@ -14,8 +14,9 @@ from ltx_core.stages.base import StagePlan
 from ltx_core.stages.context import Context
 from ltx_core.stages.device import Device
 from ltx_core.stages.estimate_disk import checkpoint_bytes, store_bytes
-from ltx_core.stages.estimate_memory import Memory, Need, Settings
+from ltx_core.stages.estimate_memory import Memory, Need
 from ltx_core.stages.estimate_time import calibration_of, missing_rows, with_seconds
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.slowdown import Slowdown
 from ltx_core.stages.tokens import Tokens
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
-from ltx_core.config.root import Config
 from ltx_core.errors import ConfigError
 from ltx_core.models.headers import weight_shapes
 from ltx_core.models.lora.targets import linear_names, match_targets
@@ -45,6 +44,7 @@ from ltx_core.stages.context import Context
 from ltx_core.stages.estimate_tokens import planned_buckets
 from ltx_core.stages.folder import is_full
 from ltx_core.stages.modalities import needed_modalities
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.tokens import Tokens, largest, tokens_of
 
 WIDTHS = {"no": 4, "bf16": 2, "fp16": 2}
@@ -57,43 +57,6 @@ PIXEL = 12
 """Bytes of a pixel on the device: three colours, float32."""
 SAMPLE_TOKENS = 16384
 """Tokens of samples that are generated together (`generate.BATCH_TOKENS`)."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What of a config changes memory and speed and not what is learnt, but for quantisation's rounding.
-
-    Attributes:
-        batch: samples of a forward pass.
-        passes: forward passes of an optimizer step.
-        every: which blocks recompute their activations; 0 none, n every n-th.
-        method: quantisation of the frozen base.
-        swap: blocks whose weights wait on the host.
-        text_method: quantisation of the text encoder.
-        tiling: when the video autoencoder works in pieces.
-    """
-
-    batch: int
-    passes: int
-    every: int
-    method: Method | None
-    swap: int
-    text_method: Method | None
-    tiling: TilingMode = "auto"
-
-    @classmethod
-    def of(cls, config: Config) -> Settings:
-        """Those of a config."""
-        options, place = config.optimization, config.acceleration
-        return cls(
-            batch=options.batch_size,
-            passes=options.gradient_accumulation_steps,
-            every=options.checkpointing,
-            method=None if is_full(config) else place.base_method,
-            swap=0 if is_full(config) else place.blocks_to_swap,
-            text_method=place.text_method,
-            tiling=place.vae_tiling,
-        )
 
 
 @dataclass(frozen=True)
@@ -193,14 +156,19 @@ class Memory:
         return self._weights[settings.method]
 
     def load(self, settings: Settings) -> Load:
-        """Tokens of one forward pass of the largest bucket."""
-        return largest(self.tokens).load(settings.batch, self.info.context_tokens)
+        """Tokens of one forward pass of the bucket with the largest samples."""
+        most = largest(self.tokens)
+        return most.load(settings.samples(most), self.info.context_tokens)
 
     def kept(self, settings: Settings) -> Activations:
-        """Activations of one forward pass."""
+        """Activations of one forward pass: of whichever bucket has most, since a budget fills the passes of
+        all, and many small samples bring as many texts."""
         swapped = swapped_blocks(self.shape.blocks, settings.swap)
         recomputed = recomputed_blocks(self.shape.blocks, settings.every, swapped)
-        return activations(self.shape, self.load(settings), self.numbers, recomputed)
+        batches = self.tokens if settings.budget else (largest(self.tokens),)
+        loads = {one.load(settings.samples(one), self.info.context_tokens) for one in batches}
+        found = [activations(self.shape, load, self.numbers, recomputed) for load in loads]
+        return Activations(max(one.start for one in found), max(one.end for one in found))
 
     @cached_property
     def connectors(self) -> int:
@@ -221,7 +189,7 @@ class Memory:
         """Samples and held-out loss beside a training: passes without gradients, then decoding alone."""
         weights = self.weights(settings).resident(settings.swap) + self.connectors + self.trained * 4
         state = 0 if self.config.acceleration.offload_optimizer_during_validation else self.trained * 8
-        load = self.load(replace(settings, batch=1))
+        load = self.load(replace(settings, batch=1, budget=None))
         shape = transformer_shape(self.info.config("transformer"), self.needed)
         count = max(1, min(8, SAMPLE_TOKENS // max(1, load.video + load.audio)))
         held = largest(self.tokens).load(count, self.info.context_tokens)

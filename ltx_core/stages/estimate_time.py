@@ -20,11 +20,12 @@ from ltx_core.stages.base import StagePlan
 from ltx_core.stages.calibration import Calibration, calibration_key, recall
 from ltx_core.stages.context import Context
 from ltx_core.stages.device import Device
-from ltx_core.stages.estimate_memory import Memory, Settings
+from ltx_core.stages.estimate_memory import Memory
 from ltx_core.stages.estimate_tokens import clip_buckets, planned_buckets
 from ltx_core.stages.folder import is_full, lineage_of, run_folder
 from ltx_core.stages.references import wanted_references
 from ltx_core.stages.report import base_fingerprint
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.timing import seconds_per_row
 from ltx_core.stages.tokens import Tokens, tokens_of
 from ltx_core.training.log import METRICS, read_metrics
@@ -90,13 +91,18 @@ def step_seconds(memory: Memory, found: Calibration, tokens: Sequence[Tokens]) -
     again = len(recomputed_blocks(shape.blocks, settings.every, swapped))
 
     def of(bucket: Tokens) -> float:
-        load = bucket.load(settings.batch, memory.info.context_tokens)
-        work = block_work(shape, load, settings.batch)
+        batch = settings.samples(bucket)
+        work = block_work(shape, bucket.load(batch, memory.info.context_tokens), batch)
         blocks = shape.blocks * found.step.seconds(work) + again * found.forward.seconds(work)
-        return settings.passes * (blocks + found.rest * settings.batch * bucket.all)
+        return settings.passes * (blocks + found.rest * batch * bucket.all)
 
     known = {bucket.bucket: of(bucket) for bucket in set(tokens)}
-    return fmean(known[bucket.bucket] for bucket in tokens)
+    return fmean((known[bucket.bucket] for bucket in tokens), _steps(settings, tokens))
+
+
+def _steps(settings: Settings, tokens: Sequence[Tokens]) -> list[float]:
+    """The part of a step that each sample is: a bucket of small batches has more steps."""
+    return [1 / settings.samples(bucket) for bucket in tokens]
 
 
 def _training_seconds(context: Context, plan: StagePlan, device: Device | None) -> float | None:
@@ -115,9 +121,9 @@ def _measured_step(context: Context, own: Path | None) -> float | None:
     if not rows:
         return None
     per_token: float = median(row["seconds"] / max(1, row["tokens"]) for row in rows)
-    options = context.config.optimization
-    samples = options.batch_size * options.gradient_accumulation_steps
-    return per_token * samples * fmean(tokens.all for tokens in _samples(context))
+    settings, samples = Settings.of(context.config), _samples(context)
+    each = (settings.samples(tokens) * tokens.all for tokens in samples)
+    return per_token * settings.passes * fmean(each, _steps(settings, samples))
 
 
 def _samples(context: Context) -> list[Tokens]:

@@ -14,7 +14,9 @@ from ltx_core.models.memory.training import recomputed_blocks
 from ltx_core.models.memory.work import Work, block_work
 from ltx_core.models.swap_plan import swapped_blocks
 from ltx_core.stages.calibration import Calibration, Rate
-from ltx_core.stages.estimate_memory import Memory, Settings
+from ltx_core.stages.estimate_memory import Memory
+from ltx_core.stages.settings import Settings
+from ltx_core.stages.tokens import largest
 
 SPEED = 100e12
 """Nominal operations per second of a GPU in 16 bits, as reached in training."""
@@ -43,14 +45,15 @@ class Slowdown:
     def sample_seconds(self, settings: Settings) -> float:
         """Seconds of the blocks for one sample of the largest bucket."""
         memory, blocks = self.memory, self.memory.shape.blocks
-        work = block_work(memory.shape, memory.load(settings), settings.batch)
+        batch, first = (one.samples(largest(memory.tokens)) for one in (settings, self.base))
+        work = block_work(memory.shape, memory.load(settings), batch)
         kept = self._recomputed(settings)
         forward = self.forward.seconds(work)
         seconds = blocks * self.step.seconds(work) + kept * forward
         seconds += self._read_back(settings, kept)
         seconds += self._waiting(settings, work, forward)
-        halvings = max(0, (self.base.batch // settings.batch).bit_length() - 1)
-        return seconds * (1 + SMALL_BATCH * halvings) / settings.batch
+        halvings = max(0, (first // batch).bit_length() - 1)
+        return seconds * (1 + SMALL_BATCH * halvings) / batch
 
     def factor(self, settings: Settings, base: Settings) -> float:
         """How much longer a sample takes with `settings` than with `base`."""

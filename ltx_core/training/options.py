@@ -33,6 +33,11 @@ SCHEDULER_PARAMS: Mapping[str, frozenset[str]] = {
 NO_GPU = "`acceleration.device: cuda` but torch sees no GPU; use `device: auto` or install a GPU build"
 
 
+def samples_of(most: int, budget: int | None, tokens: int) -> int:
+    """Samples of `tokens` tokens each that a pass takes: `most`, or what `budget` allows; one in any case."""
+    return most if budget is None else max(1, min(most, budget // max(1, tokens)))
+
+
 @dataclass(frozen=True)
 class OptimizationOptions:
     """`optimization`: steps, batches, learning rate and the loss.
@@ -87,9 +92,7 @@ class OptimizationOptions:
 
     def batch_of(self, tokens: int) -> int:
         """Samples of one forward pass in one process, of a bucket whose samples have so many tokens."""
-        if self.batch_tokens is None:
-            return self.batch_size
-        return max(1, min(self.batch_size, self.batch_tokens // max(1, tokens)))
+        return samples_of(self.batch_size, self.batch_tokens, tokens)
 
     def __post_init__(self) -> None:
         known = SCHEDULER_PARAMS[self.scheduler_type]

@@ -18,7 +18,8 @@ from ltx_core.run import Pipeline
 from ltx_core.stages.advice import advise
 from ltx_core.stages.calibration import Calibration, Rate, fitted, recall, remember
 from ltx_core.stages.device import memory_of
-from ltx_core.stages.estimate_memory import Memory, Settings
+from ltx_core.stages.estimate_memory import Memory
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.slowdown import Slowdown
 
 ROOT = Path(__file__).parents[3]

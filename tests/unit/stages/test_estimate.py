@@ -20,8 +20,10 @@ from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.models.options import LoraOptions
 from ltx_core.run import Pipeline
 from ltx_core.stages.device import Device, memory_of
+from ltx_core.stages.estimate_memory import Memory
 from ltx_core.stages.estimate_time import missing_rows
 from ltx_core.stages.folder import begin
+from ltx_core.stages.settings import Settings
 from ltx_core.stages.timing import RATES, REMEMBERED_ROWS, add_timing, seconds_per_row
 from ltx_core.training.log import RunLog
 
@@ -250,3 +252,22 @@ def test_a_plan_imports_no_heavy_library(pipeline, tmp_path):
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_token_budget_bounds_the_batches_of_every_bucket(pipeline):
+    buckets = "dataset.buckets=[64x64x9, 64x64x5, 128x64x9, 64x64x1]"
+
+    def train(*overrides):
+        memory = Memory(pipeline(buckets, "optimization.batch_size=64", *overrides).context, gpu=False)
+        settings = Settings.of(memory.config)
+        sizes = {one.bucket: settings.samples(one) for one in memory.tokens}
+        return sizes, memory.training(settings).peak
+
+    sizes, peak = train("optimization.batch_tokens=256")
+    tokens = {"64x64x9": 48 + 11, "64x64x5": 32 + 6, "128x64x9": 96 + 11, "64x64x1": 16 + 1}
+    assert sizes == {bucket: 256 // count for bucket, count in tokens.items()}
+    alone = [
+        train(f"dataset.buckets=[{bucket}]", "optimization.batch_tokens=256")[1] for bucket in sorted(tokens)
+    ]
+    assert peak == max(alone), "of the bucket that takes most: many small samples bring many texts"
+    assert train("optimization.batch_tokens=100")[0]["128x64x9"] == 1
