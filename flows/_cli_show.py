@@ -19,7 +19,7 @@ CLIPS = 300
 
 def show(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")],
-    what: Annotated[str, typer.Argument(help="dataset, run, or a clip's name")] = "dataset",
+    what: Annotated[str, typer.Argument(help="dataset, run, cuts, or a clip's name")] = "dataset",
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
     ] = None,
@@ -34,6 +34,8 @@ def show(
 ) -> None:
     """Tables of a dataset, a run or a clip, with the reasons for what was rejected, and pages to look at.
 
+    `cuts` draws a contact sheet of every film's cuts, kept or not.
+
     Example: ltx show configs/t2v_lora.yaml dataset --open
     """
     from ltx_core.config.load import load
@@ -41,11 +43,14 @@ def show(
     from ltx_core.run import Pipeline
     from ltx_core.stages.show import show as tables
 
-    if decode and what in ("dataset", "run"):
+    if decode and what in ("dataset", "run", "cuts"):
         raise ConfigError(
             f"--decode takes a clip, not {what!r}: give its name, as `ltx show CONFIG` lists it"
         )
     context = Pipeline(load(config, overrides or ())).context
+    if what == "cuts":
+        _cuts(context)
+        return
     for table in tables(context, what):
         show_table(table["title"], table["columns"], table["rows"])
     if what == "run":
@@ -75,3 +80,21 @@ def _compared(context: Context, what: str) -> Path:
     table, path = compare(context, what)
     show_table(table["title"], table["columns"], table["rows"])
     return path
+
+
+def _cuts(context: Context) -> None:
+    """Draw the contact sheets of all cuts, and say where they are."""
+    from ltx_core.errors import LtxError
+    from ltx_core.stages.base import NotReadyError
+    from ltx_core.stages.cut_sheets import SHEETS, cut_sheets
+
+    rows = []
+    try:
+        with steps_bar("films") as tell:
+            for sheet in cut_sheets(context, tell):
+                pages = "\n".join(str(page.relative_to(context.config.workspace)) for page in sheet.pages)
+                rows.append((sheet.name, sheet.cuts, sheet.kept, pages or "-", sheet.problem))
+    except NotReadyError as error:
+        raise LtxError(f"nothing to show yet: {error}; run `ltx stage scores CONFIG` first") from None
+    show_table("cuts", ("film", "cuts", "kept", "sheet", ""), rows)
+    console.print(f"{'sheets':<17} {(context.config.workspace / SHEETS).absolute()}", markup=False)

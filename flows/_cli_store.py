@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -19,6 +19,10 @@ store_app = typer.Typer(
     rich_markup_mode=None,
     help="Import prepared data, verify the store, collect garbage.",
 )
+export_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Write what a store holds as files."
+)
+store_app.add_typer(export_app, name="export")
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
@@ -98,6 +102,40 @@ def gc(
     for name in removed:
         console.print(name, markup=False)
     console.print(f"{len(removed)} parts {'would be ' if dry_run else ''}removed")
+
+
+@export_app.command("clips")
+def export_clips(
+    config: ConfigPath,
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write them to")],
+    overrides: Overrides = None,
+    size: Annotated[str, typer.Option(help="source, or bucket: the size that training sees")] = "source",
+) -> None:
+    """The kept clips as files (H.264 and AAC, borders cut away), with a dataset file beside them.
+
+    What is there already is not written again; the folder is a `dataset.source` by itself.
+
+    Example: ltx store export clips configs/t2v_lora.yaml /data/clips --size bucket
+    """
+    from flows._screen import steps_bar
+    from ltx_core.config.load import load
+    from ltx_core.errors import ConfigError
+    from ltx_core.run import Pipeline
+    from ltx_core.stages.clip_export import TABLE
+    from ltx_core.stages.clip_export import export_clips as export
+
+    if size not in ("source", "bucket"):
+        raise ConfigError(f"--size is {size!r}; it is source or bucket")
+    context = Pipeline(load(config, overrides or ())).context
+    with steps_bar("clips") as tell:
+        done = export(context, folder, cast(Literal["source", "bucket"], size), tell)
+    if done.problems:
+        show_table("", ("set aside", "reason"), done.problems)
+    console.print(
+        f"{done.written} clips written, {done.present} were there, {done.removed} older files removed",
+        markup=False,
+    )
+    console.print(f"{'dataset file':<17} {(folder / TABLE).absolute()}", markup=False)
 
 
 def _store(config: Path, overrides: list[str] | None) -> Store:

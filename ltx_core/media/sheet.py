@@ -45,6 +45,14 @@ def thumbnail(frame: Picture, longest: int) -> Picture:
     return np.asarray(cv2.resize(frame, size, interpolation=method), np.uint8)
 
 
+def bordered(picture: Picture, colour: tuple[int, int, int], width: int = 3) -> Picture:
+    """A copy of `picture` `[H, W, 3]` with a frame of `colour`, `width` pixels wide, over its edge."""
+    out = picture.copy()
+    out[:width] = out[-width:] = colour
+    out[:, :width] = out[:, -width:] = colour
+    return out
+
+
 def side_by_side(pictures: Sequence[Picture]) -> Picture:
     """Pictures of any sizes in one row, tops aligned, with a white gap."""
     height = max(picture.shape[0] for picture in pictures)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -60,15 +61,39 @@ def write_video(
         MediaError: the encoder refuses.
         ValueError: frames or sound have the wrong shape, type or rate.
     """
-    path = Path(path)
-    sound = _sound(audio, rate)
-    _check(frames, fps, sound)
+    _check(frames, fps)
+    size = frames.shape[2], frames.shape[1]
+    _write(Path(path), frames, size, fps, _sound(audio, rate), {"crf": crf, "lossless": lossless})
+
+
+def write_frames(
+    path: Path | str,
+    frames: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    fps: Fraction | float,
+    audio: NDArray[np.float32] | None = None,
+    rate: int = 0,
+    crf: int = 18,
+) -> None:
+    """The same of frames `[H, W, 3]` of `size` (width, height) that come one by one: none of them is kept."""
+    _write(Path(path), frames, size, fps, _sound(audio, rate), {"crf": crf, "lossless": False})
+
+
+def _write(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    fps: Fraction | float,
+    sound: Sound | None,
+    quality: dict[str, int],
+) -> None:
+    """Encode into a file beside `path`, which then takes its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
     try:
-        _encode(temporary, frames, fps, sound, {"crf": crf, "lossless": lossless})
+        _encode(temporary, frames, size, fps, sound, quality)
         temporary.chmod(0o644)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -88,33 +113,39 @@ def encode_video(
     """The bytes that `write_video` writes (the MP4 index in front needs a real file on the way)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
-        sound = _sound(audio, rate)
-        _check(frames, fps, sound)
-        _encode(path, frames, fps, sound, {"crf": crf, "lossless": lossless})
+        _check(frames, fps)
+        size = frames.shape[2], frames.shape[1]
+        _encode(path, frames, size, fps, _sound(audio, rate), {"crf": crf, "lossless": lossless})
         return path.read_bytes()
 
 
-def _sound(audio: NDArray[np.float32] | None, rate: int) -> Sound | None:
-    return None if audio is None else Sound(np.asarray(audio, np.float32), rate)
-
-
-def _check(frames: NDArray[np.uint8], fps: Fraction | float, sound: Sound | None) -> None:
+def _check(frames: NDArray[np.uint8], fps: Fraction | float) -> None:
     if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not frames.size:
         raise ValueError(f"frames are {frames.dtype} {frames.shape}; they must be uint8 [F, H, W, 3], F >= 1")
     if fps <= 0:
         raise ValueError(f"{fps} frames per second; the rate must be positive")
-    if sound is None:
-        return
+
+
+def _sound(audio: NDArray[np.float32] | None, rate: int) -> Sound | None:
+    if audio is None:
+        return None
+    sound = Sound(np.asarray(audio, np.float32), rate)
     if sound.wave.ndim != 2 or sound.wave.shape[0] != 2:
         raise ValueError(f"sound is {sound.wave.shape}; it must be [2, samples]: make it stereo first")
     if sound.rate not in AAC_RATES:
         raise ValueError(
             f"sound at {sound.rate} samples per second; AAC takes {', '.join(map(str, AAC_RATES))}: resample"
         )
+    return sound
 
 
 def _encode(
-    path: Path, frames: NDArray[np.uint8], fps: Fraction | float, sound: Sound | None, quality: dict[str, int]
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    fps: Fraction | float,
+    sound: Sound | None,
+    quality: dict[str, int],
 ) -> None:
     import av
 
@@ -122,7 +153,7 @@ def _encode(
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     try:
         with av.open(str(path), "w", format="mp4", options=options) as container:
-            video = _video_stream(container, frames, speed, quality)
+            video = _video_stream(container, size, speed, quality)
             audio = _audio_stream(container, sound) if sound is not None else None
             done = 0
             for number, image in enumerate(frames):
@@ -140,10 +171,10 @@ def _encode(
         raise MediaError(f"cannot encode: {error.strerror or error}", path) from error
 
 
-def _video_stream(container: Any, frames: NDArray[np.uint8], fps: Fraction, quality: dict[str, int]) -> Any:
+def _video_stream(container: Any, size: tuple[int, int], fps: Fraction, quality: dict[str, int]) -> Any:
     from av.codec.context import Flags
 
-    height, width = frames.shape[1:3]
+    width, height = size
     lossless = bool(quality["lossless"])
     stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=fps)
     stream.width, stream.height = width, height

@@ -128,6 +128,8 @@ def bucket_for(context: Context, size: tuple[int, int], held: int) -> tuple[Buck
     long_enough = [bucket for bucket in buckets if bucket.frames <= held]
     if not long_enough:
         return None, ""
+    # What moves becomes no still because a still's shape is nearer to it.
+    buckets = tuple(bucket for bucket in long_enough if bucket.frames > 1) or buckets
     if dataset.auto:
         found = best_bucket(*size, held, buckets, limits_of(context).upscale)
     else:
