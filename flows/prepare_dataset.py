@@ -21,12 +21,15 @@ from tasks.reference_audio_latents import reference_audio_latents
 from tasks.reference_latents import reference_latents
 from tasks.references import references
 from tasks.scenes import scenes
+from tasks.scorers import scorers
+from tasks.scores import scores
 from tasks.sources import sources
 from tasks.text import text
 
 MADE = (references, masks, audio_references, audio_masks)
 ENCODING = (latents, audio_latents, reference_latents, reference_audio_latents, mask_latents)
-PREPARATION = (imported, sources, scenes, buckets, clips, captions, text, *MADE, *ENCODING, dataset)
+CUTTING = (sources, scenes, buckets, clips, scores, scorers)
+PREPARATION = (imported, *CUTTING, captions, text, *MADE, *ENCODING, dataset)
 """The stages in the order in which they read each other; a mode leaves out what it does not use."""
 
 

@@ -12,6 +12,7 @@ from ltx_core.config.source_list import parsed_sources, written_sources
 from ltx_core.curation.buckets import Bucket
 from ltx_core.curation.options.buckets import AutoBuckets
 from ltx_core.curation.options.captions import CaptionOptions
+from ltx_core.curation.options.filters import FilterOptions, long_form
 from ltx_core.curation.options.masks import AudioMaskOptions, MaskOptions
 from ltx_core.curation.options.references import AudioReferenceOptions, ReferenceOptions
 from ltx_core.curation.options.scenes import SceneOptions
@@ -58,6 +59,7 @@ class DatasetSection(Section):
     """Seconds of a clip in a mode without video; None: those of `buckets` (frames / fps)."""
     trigger: str = ""
     scenes: SceneOptions = SceneOptions()
+    filters: FilterOptions = FilterOptions()
     captions: CaptionOptions = CaptionOptions()
     references: ReferenceOptions = ReferenceOptions()
     extra_references: dict[str, ReferenceOptions] = Field(default_factory=dict)
@@ -70,7 +72,8 @@ class DatasetSection(Section):
     holdout: HoldoutSection = HoldoutSection()
     latents_dtype: Literal["bfloat16", "float32"] = "bfloat16"
     max_rejected_fraction: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of sources and clips that may be set aside; scenes shorter than every bucket do not count."""
+    """Share of sources and clips that may be set aside; scenes shorter than every bucket
+    and clips that a filter sets aside do not count."""
 
     @field_validator("source", mode="before")
     @classmethod
@@ -101,6 +104,11 @@ class DatasetSection(Section):
     def auto(self) -> bool:
         """Whether the buckets are chosen from the footage."""
         return not self.buckets
+
+    @field_validator("filters", mode="before")
+    @classmethod
+    def _whole_filters(cls, value: Any) -> Any:
+        return long_form(value)
 
     @field_validator("references", mode="before")
     @classmethod

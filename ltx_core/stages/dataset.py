@@ -17,6 +17,7 @@ from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import rejected_cuts
 from ltx_core.stages.context import Context
+from ltx_core.stages.filtered import set_aside
 from ltx_core.stages.imported import Imported
 from ltx_core.stages.imported_dataset import gather_imported
 from ltx_core.stages.scores import kept_clips
@@ -79,7 +80,7 @@ class Dataset(Stage):
         """
         gathered, refused = gather(context)
         samples = [sample for sample, _ in gathered]
-        _check(context, samples, rejections(context) + refused, scenes=len(rejected_cuts(context)))
+        _check(context, samples, rejections(context) + refused)
         splits = Counter(sample.split for sample in samples)
         for item in items:
             yield pending(
@@ -119,6 +120,7 @@ def rejections(context: Context) -> list[tuple[str, str]]:
     for stage in ("scenes", "clips"):
         found += [(item.name, row.reason) for item, row in context.results(stage) if not row.ok]
     found += rejected_cuts(context)
+    found += set_aside(context)
     found += [(item.name, row.reason) for item, row in context.results("captions") if not row.ok]
     return found
 
@@ -221,19 +223,25 @@ def _stage_of(context: Context, column: str) -> str:
     return FILLED_BY[column]
 
 
-def _check(context: Context, samples: Sequence[Sample], bad: Sequence[tuple[str, str]], scenes: int) -> None:
-    """Refuse a dataset with nothing to train on or too much set aside; `scenes` of `bad` are short scenes,
-    which every film has: they do not count as bad input."""
+def _check(context: Context, samples: Sequence[Sample], bad: Sequence[tuple[str, str]]) -> None:
+    """Refuse a dataset with nothing to train on or too much set aside.
+
+    Short scenes, which every film has, do not count, nor do clips that a filter sets aside, which is what it
+    is there for: they could be read.
+    """
     reasons = "\n  ".join(f"{name}: {reason}" for name, reason in bad[:20])
     if not any(sample.split == "train" for sample in samples):
         raise LtxError(
             f"no clip is left to train on: {len(samples)} usable, {len(bad)} set aside\n  {reasons}\n"
-            "Add videos, or give shorter `dataset.buckets`"
+            "Add videos, give shorter `dataset.buckets`, or loosen `dataset.filters`"
         )
-    count, limit = len(bad) - scenes, context.config.dataset.max_rejected_fraction
-    share = count / (count + len(samples))
+    filtered = 0 if context.config.imported else len(set_aside(context))
+    scenes = 0 if context.config.imported else len(rejected_cuts(context))
+    count, limit = len(bad) - scenes - filtered, context.config.dataset.max_rejected_fraction
+    whole = count + filtered + len(samples)
+    share = count / whole
     if share > limit:
         raise LtxError(
-            f"{count} of {count + len(samples)} clips were set aside ({share:.0%}); "
+            f"{count} of {whole} clips were set aside ({share:.0%}); "
             f"at most {limit:.0%} may be (`dataset.max_rejected_fraction`)\n  {reasons}"
         )

@@ -16,6 +16,8 @@ from ltx_core.stages.masks import MaskLatents, Masks
 from ltx_core.stages.publish import Publish
 from ltx_core.stages.references import ReferenceLatents, References
 from ltx_core.stages.scenes import Scenes
+from ltx_core.stages.scorers import Scorers
+from ltx_core.stages.scores import Scores
 from ltx_core.stages.sources import Sources
 from ltx_core.stages.text import Text
 from ltx_core.stages.train import Train
@@ -26,6 +28,8 @@ STAGES: tuple[Stage, ...] = (
     Scenes(),
     Buckets(),
     Clips(),
+    Scores(),
+    Scorers(),
     Captions(),
     Text(),
     References(),
@@ -44,20 +48,24 @@ STAGES: tuple[Stage, ...] = (
 )
 """Every stage."""
 
+FILTERED = ("clips", "scores", "scorers")
+"""What must be there before the filters can say which clips are kept."""
 REQUIRES: dict[str, tuple[str, ...]] = {
     "imported": (),
     "sources": (),
     "scenes": ("sources",),
     "buckets": ("scenes",),
     "clips": ("scenes", "buckets"),
-    "captions": ("clips",),
+    "scores": ("clips",),
+    "scorers": ("scores",),
+    "captions": FILTERED,
     "text": ("captions",),
-    "references": ("clips",),
-    "masks": ("clips",),
-    "audio_references": ("clips",),
-    "audio_masks": ("clips",),
-    "latents": ("clips",),
-    "audio_latents": ("clips",),
+    "references": FILTERED,
+    "masks": FILTERED,
+    "audio_references": FILTERED,
+    "audio_masks": FILTERED,
+    "latents": FILTERED,
+    "audio_latents": FILTERED,
     "reference_latents": ("references",),
     "reference_audio_latents": ("audio_references",),
     "mask_latents": ("masks",),

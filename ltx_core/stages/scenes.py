@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.curation.measures import MEASURES_VERSION
 from ltx_core.curation.options.scenes import DETECTION
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.context import Context
 from ltx_core.store.rows import PendingRow, Row
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ltx_core.curation.cutting.scene import Scene
     from ltx_core.curation.observe import Observer
     from ltx_core.stages.scan import SourceFile
@@ -32,8 +35,8 @@ class Scenes(Stage):
     name: ClassVar[str] = "scenes"
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Options of the detection that differ from their defaults."""
-        return {"scenes": context.config.dataset.scenes.stated(DETECTION)}
+        """Options of the detection that differ from their defaults, and what else is measured."""
+        return {"scenes": context.config.dataset.scenes.stated(DETECTION), "measures": MEASURES_VERSION}
 
     def items(self, context: Context) -> list[Item]:
         """One per source that can be read."""
@@ -61,26 +64,40 @@ def _watched(context: Context, item: Item, facts: Mapping[str, Any]) -> PendingR
     """The row of one source."""
     if facts["kind"] == "audio":
         whole = _whole_sound(item.payload, int(facts["audio_rate"]))
-        return pending(item, columns={"scenes": [_stored(whole)]})
+        sound = _sound_series(item.payload, facts)
+        return pending(item, columns={"scenes": [_stored(whole)]}, tensors=sound)
     import torch
 
     from ltx_core.curation.scenes import watch_film
 
     dataset = context.config.dataset
     found = watch_film(item.payload.path, dataset.scenes, observers(context), dataset.treatment)
-    item.payload.check()
+    sound = _sound_series(item.payload, facts)
     series = {TIMES: found.times, **found.series}
     return pending(
         item,
         columns={"scenes": [_stored(scene) for scene in found.scenes]},
-        tensors={name: torch.from_numpy(values) for name, values in series.items()},
+        tensors={name: torch.from_numpy(values) for name, values in series.items()} | sound,
     )
 
 
 def observers(context: Context) -> list[Observer]:
     """What measures in the source pass beside the detectors, made anew for each film."""
+    from ltx_core.curation.measures.film import FilmMeasures
+
     del context
-    return []
+    return [FilmMeasures()]
+
+
+def _sound_series(source: SourceFile, facts: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What was measured of a source's sound; nothing where it has none."""
+    import torch
+
+    from ltx_core.curation.measures.sound import measure_sound
+
+    series = measure_sound(source.path) if facts["has_audio"] else {}
+    source.check()
+    return {name: torch.from_numpy(values) for name, values in series.items()}
 
 
 def _stored(scene: Scene) -> dict[str, Any]:
