@@ -148,7 +148,7 @@ def test_a_film_that_is_written_over_during_a_run_is_refused(footage, tmp_path):
     films = tmp_path / "films"
     shutil.copytree(footage, films)
     pipe = pipeline(tmp_path / "workspace", films)
-    prepare(pipe, "clips")
+    prepare(pipe, "scores")
     plan = pipe.plan("latents")
     shutil.copy(films / "silent_film.mp4", films / "wide.mp4")
     with pytest.raises(LtxError, match=r"wide.mp4 was changed while the run was reading it"):
@@ -221,7 +221,7 @@ def test_a_film_that_is_away_for_a_while_leaves_no_rejected_rows(footage, tmp_pa
     source = tmp_path / "films"
     shutil.copytree(footage, source)
     pipe = pipeline(tmp_path / "workspace", source)
-    prepare(pipe, "clips")
+    prepare(pipe, "scores")
     (source / "wide.mp4").rename(tmp_path / "away.mp4")
     with pytest.raises(LtxError, match=r"wide\.mp4: missing: no such file.*run the same command"):
         prepare(pipe, "latents")
