@@ -180,6 +180,7 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
             of_hub = last == "model_path" and not here.exists() and is_downloaded(str(node[last]))
             node[last] = str(node[last]) if of_hub else str(here)
     _locate_media(raw.get("dataset"), base_dir)
+    _locate_captioner(raw.get("dataset"), base_dir)
     for condition in _file_conditions(raw):
         for name in FILE_FIELDS & condition.keys():
             if isinstance(condition[name], str):
@@ -205,6 +206,13 @@ def _locate_media(dataset: Any, base_dir: Path) -> None:
     store = dataset.get("object_store")
     if isinstance(store, dict):
         check_endpoint(store.get("endpoint"))
+
+
+def _locate_captioner(dataset: Any, base_dir: Path) -> None:
+    """Make the path of a captioner's model absolute where it is a folder and no server's name."""
+    captions = dataset.get("captions") if isinstance(dataset, dict) else None
+    if isinstance(captions, dict) and captions.get("captioner") == "transformers" and captions.get("model"):
+        captions["model"] = str(_resolve(str(captions["model"]), base_dir))
 
 
 def _file_conditions(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

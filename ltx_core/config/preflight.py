@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltx_core.config.auto_buckets import check_auto
+from ltx_core.config.caption_checks import check_captions
 from ltx_core.config.imported import check_imported
 from ltx_core.config.mode_checks import bucket_grid, check_coverage, check_mode
 from ltx_core.config.products import check_beginning
@@ -50,6 +51,7 @@ def preflight(config: Config) -> list[Check]:
         ("samples", check_samples),
         ("conditions of samples", check_sample_spans),
         ("buckets", _buckets),
+        ("captions", check_captions),
         ("workspace", _workspace),
         ("disk", _disk),
     ]

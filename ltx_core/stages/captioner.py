@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from ltx_core.curation.captioning.answer import NoCaptionError, clean_answer
@@ -16,7 +17,7 @@ from ltx_core.curation.captioning.describe import describe
 from ltx_core.curation.captioning.describe_sound import describe_sound
 from ltx_core.curation.captioning.journal import Answered, Journal
 from ltx_core.curation.captioning.ledger import Ledger
-from ltx_core.curation.captioning.media_parts import SOUND_RATE, Shown
+from ltx_core.curation.captioning.media_parts import SOUND_RATE, Shown, mono, smaller
 from ltx_core.curation.captioning.outcome import EndpointError, Usage
 from ltx_core.curation.captioning.served import Served
 from ltx_core.media.errors import MediaError
@@ -118,9 +119,11 @@ def _shown(context: Context, wanted: Wanted) -> Shown:
 def _by_server(
     context: Context, asked: Sequence[Wanted], known: dict[str, Answered], keep: Keep
 ) -> Iterator[Written]:
-    options = context.config.dataset.captions
+    options, stopped = context.config.dataset.captions, Event()
 
     def ask(server: Served, wanted: Wanted) -> Written:
+        if stopped.is_set():  # nobody reads this: the error of an earlier clip ends the run
+            return Written()
         if wanted.asked in known:
             return _finished(context, known[wanted.asked])
         try:
@@ -133,6 +136,7 @@ def _by_server(
                 return Written(problem=str(error), unasked=error.unasked)
             said = _counted(server, error.raw, error.usage, problem=str(error))
         except EndpointError as error:
+            stopped.set()
             raise EndpointError(f"{wanted.clip.name}: {error}") from error
         else:
             usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.requests)
@@ -202,8 +206,34 @@ def _by_model(
             except MediaError as error:
                 found[number] = Written(problem=unusable(error))
         if shown:
-            answers = context.models.captioner().answers(list(shown.values()))
+            answers = _model_answers(context, list(shown.values()))
             for number, said in zip(shown, answers, strict=True):
+                if said is None:
+                    found[number] = Written(problem="silent: there is nothing to describe")
+                    continue
                 keep(group[number].asked, said)
                 found[number] = _finished(context, said)
         yield from (found[number] for number in range(len(group)))
+
+
+def _model_answers(context: Context, clips: Sequence[Shown]) -> list[Answered | None]:
+    """Answers of the model in this process; None for a silence without pictures."""
+    from ltx_core.models.captioner.model import Scene
+
+    options, model = context.config.dataset.captions.resolved(), context.models.captioner()
+    scenes: dict[int, Scene] = {}
+    for number, clip in enumerate(clips):
+        frames = None if clip.frames is None else smaller(clip.frames, options.longest_side)
+        wave = clip.heard(bool(options.sound) and model.hears)
+        if frames is not None or wave is not None:
+            sound = None if wave is None else mono(wave, clip.rate)
+            scenes[number] = Scene(frames, clip.fps, sound, clip.prompt)
+    settings = {**options.extra_body, "sample_fps": options.sample_fps}
+    said = model.captions(list(scenes.values()), options.max_tokens, **settings) if scenes else []
+    found: list[Answered | None] = [None] * len(clips)
+    for (number, scene), one in zip(scenes.items(), said, strict=True):
+        kinds = (("video", scene.frames), ("audio", scene.sound))
+        sent = "+".join(name for name, content in kinds if content is not None)
+        counts = one.prompt_tokens, one.completion_tokens
+        found[number] = Answered(one.text, "", *counts, sent=sent, cut=one.cut)
+    return found

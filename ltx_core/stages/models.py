@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +27,7 @@ from ltx_core.media.fit import decode_size, fit
 from ltx_core.media.treatment import Treatment
 from ltx_core.media.window import FrameWindow
 from ltx_core.models.aside import Aside
+from ltx_core.models.captioner.model import CaptionModel, load_captioner
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.diffusion_decoder import DiffusionDecoder
 from ltx_core.models.families import family_of
@@ -103,6 +105,11 @@ class Models:
             load: loads it onto a device.
         """
         return self._get(name, lambda: load(self.device))
+
+    def captioner(self) -> CaptionModel:
+        """The captioner that runs in this process; its language tower is quantised as the text encoder is."""
+        place, method = Path(self.config.dataset.captions.model), self.config.acceleration.text_method
+        return self._get("captioner", lambda: load_captioner(place, self.device, self.dtype, method))
 
     def release(self) -> None:
         """Let go of the loaded models, before a transformer takes a GPU's memory."""

@@ -34,12 +34,14 @@ class Entry:
         tokens: sent and received, expected or counted.
         cost: expected or counted.
         usage: as counted; None while it is in flight.
+        guess: tokens sent, guessed before the server was asked.
     """
 
     at: float
     tokens: int
     cost: float
     usage: Usage | None = None
+    guess: int = 0
 
 
 class Ledger:
@@ -81,32 +83,29 @@ class Ledger:
         Raises:
             EndpointError: when it may cost more than is left.
         """
-        expected = Usage(self._guess(prompt_tokens), self.options.max_tokens)
-        tokens, cost = expected.prompt_tokens + expected.completion_tokens, self.cost(expected)
         with self._held():
+            expected = Usage(self._guess(prompt_tokens), self.options.max_tokens)
+            tokens, cost = expected.prompt_tokens + expected.completion_tokens, self.cost(expected)
             if wait := self._wait(tokens):
                 return "", wait
             self._refuse(cost)
             name = uuid.uuid4().hex
-            self._write(name, Entry(self._clock(), tokens, cost))
+            self._write(name, Entry(self._clock(), tokens, cost, guess=prompt_tokens))
             return name, 0.0
 
-    def settle(self, name: str, usage: Usage, prompt_tokens: int = 0) -> None:
+    def settle(self, name: str, usage: Usage) -> None:
         """Enter what a request did cost; nothing where it failed.
 
         Args:
             name: of the request.
             usage: as the server counted; zeros where it failed or does not say.
-            prompt_tokens: the guess, by which later ones are corrected.
         """
         with self._held():
             entry = self._open[name]
             if usage.requests and not usage.prompt_tokens:  # a server that does not count: the guess stands
-                usage = Usage(self._guess(prompt_tokens), usage.completion_tokens, usage.requests)
-            elif usage.prompt_tokens and prompt_tokens:
-                self._factor = max(usage.prompt_tokens / prompt_tokens, self._factor or 0.0)
+                usage = Usage(self._guess(entry.guess), usage.completion_tokens, usage.requests)
             tokens = usage.prompt_tokens + usage.completion_tokens
-            self._write(name, Entry(entry.at, tokens, self.cost(usage), usage))
+            self._write(name, Entry(entry.at, tokens, self.cost(usage), usage, entry.guess))
 
     def _guess(self, prompt_tokens: int) -> int:
         return round(prompt_tokens * (1.0 if self._factor is None else self._factor))
@@ -150,7 +149,7 @@ class Ledger:
                 entry.usage.completion_tokens,
                 entry.usage.requests,
             ]
-            line = json.dumps([name, entry.at, entry.tokens, entry.cost, counts])
+            line = json.dumps([name, entry.at, entry.tokens, entry.cost, counts, entry.guess])
             with self._path.open("ab") as file:
                 file.write(f"{line}\n".encode())
                 self._read = file.tell()
@@ -162,6 +161,8 @@ class Ledger:
             self._open[name] = entry
         else:
             self._counted += entry.usage
+            if entry.usage.prompt_tokens and entry.guess:  # later guesses are corrected by what was counted
+                self._factor = max(entry.usage.prompt_tokens / entry.guess, self._factor or 0.0)
         self._recent[name] = entry
 
     def _catch_up(self) -> None:
@@ -172,10 +173,11 @@ class Ledger:
             file.seek(self._read)
             for line in file.read().splitlines():
                 try:
-                    name, at, tokens, cost, counts = json.loads(line)
+                    name, at, tokens, cost, counts, guess = json.loads(line)
                 except ValueError:  # the end of a line that a full disk cut
                     continue
-                self._put(name, Entry(at, tokens, cost, None if counts is None else Usage(*counts)))
+                usage = None if counts is None else Usage(*counts)
+                self._put(name, Entry(at, tokens, cost, usage, guess))
             self._read = file.tell()
 
 

@@ -166,7 +166,7 @@ class Served(Client):
             usage = replace(reply.usage, completion_tokens=counted)
             return reply
         finally:
-            self.ledger.settle(name, usage, guess)
+            self.ledger.settle(name, usage)
 
     def _guess(self, clip: Shown, sent: frozenset[str]) -> int:
         tokens = TOKENS_PER_WORD * len(clip.prompt.split()) + 20
