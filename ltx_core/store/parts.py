@@ -64,7 +64,13 @@ def pack_tensors(pending: Sequence[PendingRow]) -> tuple[bytes, dict[str, tuple[
 
 
 def read_part(path: Path) -> tuple[list[Row], int]:
-    """Rows of a committed part and the length of its tensors' file in bytes.
+    """Rows of a committed part and the length of its tensors' file in bytes; raises as `read_table`."""
+    table, tensor_bytes = read_table(path)
+    return rows_of(table), tensor_bytes
+
+
+def read_table(path: Path) -> tuple[Any, int]:
+    """The `pyarrow.Table` of a committed part and the length of its tensors' file in bytes.
 
     Raises:
         StoreError: when the Parquet file is damaged or of a newer schema.
@@ -84,7 +90,7 @@ def read_part(path: Path) -> tuple[list[Row], int]:
             f"{path} was written by a newer version of ltx-flows (schema {facts['schema_version']}, "
             f"this one reads up to {SCHEMA_VERSION}); update ltx-flows or use another workspace"
         )
-    return rows_of(table), int(facts["tensor_bytes"])
+    return table, int(facts["tensor_bytes"])
 
 
 def _write_file(folder: Path, name: str, data: bytes) -> FileRef:

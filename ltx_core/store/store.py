@@ -9,21 +9,25 @@ import logging
 import mmap
 import os
 import time
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltx_core.errors import StoreError
 from ltx_core.store.disk import TEMPORARY_PREFIX, explain, locked
 from ltx_core.store.keys import digest_bytes
-from ltx_core.store.parts import read_part, write_part
+from ltx_core.store.pack import LEAST as PACK_LEAST
+from ltx_core.store.pack import Part, Stamp, is_due, read_pack, write_pack
+from ltx_core.store.parts import read_table, write_part
 from ltx_core.store.rows import PendingRow, Row, StageMeta
+from ltx_core.store.table import rows_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
+PART_SUFFIXES = (".parquet", ".safetensors")
 UNFINISHED_AGE = 3600.0
 """Seconds after which an unfinished file is taken for the remains of a killed run."""
 
@@ -33,7 +37,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._parts: dict[Path, tuple[int, int, dict[str, Row]]] = {}
+        self._parts: dict[str, dict[str, Part]] = {}
+        self._packed: dict[str, int] = {}
         self._maps: dict[Path, tuple[int, mmap.mmap]] = {}
 
     def folder(self, stage: str) -> Path:
@@ -44,7 +49,7 @@ class Store:
         """Committed rows among `keys` whose tensors and files are there at their full length."""
         wanted = set(keys)
         found: dict[str, Row] = {}
-        for _, rows in self._load(stage):
+        for rows in self._load(stage):
             for key in wanted & rows.keys():
                 if self._files_present(rows[key]):
                     found[key] = rows[key]
@@ -52,7 +57,7 @@ class Store:
 
     def rows(self, stage: str) -> list[Row]:
         """All committed rows of a stage, in order of part name and position."""
-        return [row for _, rows in self._load(stage) for row in rows.values()]
+        return [row for rows in self._load(stage) for row in rows.values()]
 
     def stages(self) -> list[str]:
         """Names of the stages that have a folder."""
@@ -129,31 +134,52 @@ class Store:
                 removed += 1
         return removed
 
-    def _load(self, stage: str) -> list[tuple[Path, dict[str, Row]]]:
+    def _load(self, stage: str) -> list[Mapping[str, Row]]:
+        """The rows of every part whose tensors are there, by key, in order of the parts' names."""
         folder = self.folder(stage)
         try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == ".parquet")
+            with os.scandir(folder) as entries:
+                stats = {entry.name: entry.stat() for entry in entries if entry.name.endswith(PART_SUFFIXES)}
         except FileNotFoundError:
             return []
         except OSError as error:
             raise explain(error, folder) from error
-        return [(path, rows) for path in paths if (rows := self._load_part(path)) is not None]
+        stamps = {name: (s.st_size, s.st_mtime_ns) for name, s in sorted(stats.items()) if _is_marker(name)}
+        parts = self._read_parts(stage, stamps)
+        found = []
+        for name, part in parts.items():
+            tensors = stats.get(name.removesuffix(".parquet") + ".safetensors")
+            if part.tensor_bytes and (tensors is None or tensors.st_size != part.tensor_bytes):
+                logger.warning(
+                    "%s: the tensors' file is missing or damaged; its rows are computed anew", folder / name
+                )
+            else:
+                found.append(part.rows)
+        return found
 
-    def _load_part(self, path: Path) -> dict[str, Row] | None:
-        """Rows of a part, or None where its tensors' file is missing or shorter than it should be."""
-        stamp = path.stat().st_mtime_ns
-        if path not in self._parts or self._parts[path][0] != stamp:
+    def _read_parts(self, stage: str, stamps: Mapping[str, Stamp]) -> dict[str, Part]:
+        """The parts with these stamps: as remembered, from the pack, or read; without the damaged ones."""
+        folder = self.folder(stage)
+        known = self._parts.get(stage)
+        if known is None:
+            known = read_pack(folder) if len(stamps) >= PACK_LEAST else {}
+            self._packed[stage] = len(known)
+        parts: dict[str, Part] = {}
+        for name, stamp in stamps.items():
+            if name in known and known[name].stamp == stamp:
+                parts[name] = known[name]
+                continue
             try:
-                rows, tensor_bytes = read_part(path)
+                table, tensor_bytes = read_table(folder / name)
             except StoreError as error:
                 logger.warning("%s", error)
-                return None
-            self._parts[path] = (stamp, tensor_bytes, {row.row_key: row for row in rows})
-        _, tensor_bytes, by_key = self._parts[path]
-        if tensor_bytes and _length(path.with_suffix(".safetensors")) != tensor_bytes:
-            logger.warning("%s: the tensors' file is missing or damaged; its rows are computed anew", path)
-            return None
-        return by_key
+                continue
+            parts[name] = Part(stamp, tensor_bytes, table, {row.row_key: row for row in rows_of(table)})
+        self._parts[stage] = parts
+        if is_due(len(parts), self._packed[stage]):
+            write_pack(folder, parts)
+            self._packed[stage] = len(parts)
+        return parts
 
     def _files_present(self, row: Row) -> bool:
         if not row.files:
@@ -191,6 +217,11 @@ class Store:
 def is_young(path: Path) -> bool:
     """Whether a file was written a short while ago, so that a run which goes on may need it."""
     return time.time() - path.stat().st_mtime < UNFINISHED_AGE
+
+
+def _is_marker(name: str) -> bool:
+    """Whether a file commits a part."""
+    return name.endswith(".parquet") and not name.startswith(".")
 
 
 def _length(path: Path) -> int:
