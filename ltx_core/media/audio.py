@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ltx_core.media.container import COMPLETE_SHARE, audio_stream, checked_audio, open_media, video_stream
+from ltx_core.media.container import COMPLETE_SHARE, open_media
 from ltx_core.media.errors import MediaError
+from ltx_core.media.streams import audio_stream, checked_audio, frames_of, video_stream
 
 Wave = NDArray[np.float32]
 SILENCE_DBFS = -60.0
@@ -130,7 +131,7 @@ def sound_span(path: Path | str) -> tuple[float, float]:
         declared = float(stream.duration * stream.time_base) if stream.duration else 0.0
         known = container.format.name not in ESTIMATED
         start, position, count = None, 0, 0
-        for frame in container.decode(stream):
+        for frame in frames_of(container, stream):
             if frame.pts is not None:
                 position = round(frame.pts * frame.time_base * rate)
             start = max(0, position) if start is None else start
@@ -182,7 +183,7 @@ def _read_native(container: Any, stream: Any, first: int, length: int, rate: int
 def _blocks(container: Any, stream: Any, channels: int, rate: int) -> Iterator[tuple[int, Wave]]:
     """Decoded blocks `[C, S]`, each with the number of its first sample, counted from time 0."""
     position: int | None = None
-    for frame in container.decode(stream):
+    for frame in frames_of(container, stream):
         if frame.sample_rate != rate:
             raise MediaError(
                 f"unreadable: sound changes from {rate} to {frame.sample_rate} samples per second"

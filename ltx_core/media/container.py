@@ -27,17 +27,13 @@ import av
 
 from ltx_core.media.errors import MediaError, MediaGoneError
 from ltx_core.media.junk import what_else
-from ltx_core.media.pictures import MAX_PIXELS, TOO_LARGE, look
+from ltx_core.media.pictures import look
+from ltx_core.media.streams import FALLBACK_FPS, checked_video, decoded, packets, rate_of
 
 COMPLETE_SHARE = 0.98
 """Share of the declared frames (or of the declared duration) that a file must hold not to be truncated."""
-FALLBACK_FPS = 25.0
-MOST_FPS = 10_000
-"""Stated rates from here on are a container's clock, not frames per second."""
 SCALING_THREADS = 1
 """PyAV's default starts a thread per core for each frame, which costs more than scaling; bits are equal."""
-MOST_AUDIO_RATE = 768_000
-MOST_CHANNELS = 64
 LONGEST_S = 1e6
 """Seconds (eleven days) from which on a file's times are taken for nonsense."""
 REFERRING = frozenset(
@@ -59,6 +55,7 @@ class FrameIndex:
         end: time at which the last frame ends.
         hidden: packets that an edit list hides.
         seekable: False when frames can only be counted from the file's start.
+        intact: False when packets are marked as damaged, or are not as many as the header says.
         back: units of time before a keyframe's pts that one must jump to, to meet it.
     """
 
@@ -68,6 +65,7 @@ class FrameIndex:
     end: float
     hidden: int = 0
     seekable: bool = True
+    intact: bool = True
     back: int = 0
 
 
@@ -116,34 +114,6 @@ def check_file(path: Path) -> None:
         raise MediaGoneError(f"unreadable: {error.strerror}", path) from error
 
 
-def video_stream(container: Any) -> Any:
-    """The video that a player shows (the default one, else the first), or None; a cover is no video."""
-    cover = av.stream.Disposition.attached_pic
-    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
-    return _preferred(streams)
-
-
-def audio_stream(container: Any) -> Any:
-    """The sound that a player plays, or None: the default track, else the first, whose codec is known."""
-    return _preferred([stream for stream in container.streams.audio if stream.codec_context is not None])
-
-
-def _preferred(streams: list[Any]) -> Any:
-    default = av.stream.Disposition.default
-    chosen = next((stream for stream in streams if stream.disposition & default), None)
-    return chosen or (streams[0] if streams else None)
-
-
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames from where the container stands, in order; packets that cannot be decoded are passed over."""
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            continue
-        yield from frames
-
-
 def frame_index(path: Path | str) -> FrameIndex:
     """The frames of `path`, remembered as long as its size and time of change stay.
 
@@ -167,10 +137,10 @@ def _frame_index(path: str, size: int, changed: int) -> FrameIndex:
         if stream is None:
             raise MediaError("no video stream", path)
         declared, seconds = stream.frames, _declared_seconds(container, stream)
-        index, packets = _index_packets(container, stream)
+        index, count = _index_packets(container, stream)
     if index is None:
         index = _index_by_decoding(path)
-        packets = len(index.times)
+        count = len(index.times)
     if not index.times:
         raise MediaError("no frames in the video stream", path)
     length = index.end - index.times[0]
@@ -179,42 +149,9 @@ def _frame_index(path: str, size: int, changed: int) -> FrameIndex:
             f"unreadable: frames from {index.times[0]:g} s to {index.end:g} s; copy it into a new container",
             path,
         )
-    if packets < COMPLETE_SHARE * declared and length < COMPLETE_SHARE * seconds:
-        raise MediaError(f"truncated: {packets} of {declared} frames", path)
-    return index
-
-
-def checked_audio(container: Any, path: Path | str) -> Any:
-    """The audio stream, or None.
-
-    Raises:
-        MediaError: when its rate or number of channels is nonsense.
-    """
-    stream = audio_stream(container)
-    if stream is None:
-        return None
-    rate, channels = int(stream.codec_context.sample_rate), int(stream.codec_context.channels)
-    if not (0 < rate <= MOST_AUDIO_RATE and 0 < channels <= MOST_CHANNELS):
-        raise MediaError(f"unreadable: sound of {channels} channels at {rate} samples per second", path)
-    return stream
-
-
-def checked_video(container: Any, path: Path | str) -> Any:
-    """The video stream, or None.
-
-    Raises:
-        MediaError: when its codec is unknown or its frames are larger than memory is kept for.
-    """
-    stream = video_stream(container)
-    if stream is None:
-        return None
-    codec = stream.codec_context
-    if codec is None:
-        raise MediaError("unsupported codec", path)
-    if codec.width * codec.height > MAX_PIXELS:
-        raise MediaError(TOO_LARGE.format(f"{codec.width}x{codec.height}"), path)
-    codec.options = {"max_pixels": str(MAX_PIXELS)}
-    return stream
+    if count < COMPLETE_SHARE * declared and length < COMPLETE_SHARE * seconds:
+        raise MediaError(f"truncated: {count} of {declared} frames", path)
+    return index if declared in (0, count) else replace(index, intact=False)
 
 
 def _index_picture(durations: tuple[int, ...]) -> FrameIndex:
@@ -237,13 +174,15 @@ def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]
     shown: list[tuple[int, int]] = []
     keyframes: list[int] = []
     ahead = 0
+    intact = True
     hidden = count = 0
     # AVI has no times; those that FFmpeg finds for frames out of order are others after a jump.
     guessed = container.format.name == "avi"
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         if packet.size == 0:
             continue
         count += 1
+        intact = intact and not packet.is_corrupt
         if packet.pts is None or (guessed and packet.pts != packet.dts):
             return None, count
         if packet.is_keyframe:
@@ -259,7 +198,7 @@ def _index_packets(container: Any, stream: Any) -> tuple[FrameIndex | None, int]
         return None, count
     # These have no list of keyframes: a jump ends at any packet, found by the time of its decoding.
     back = ahead if container.format.name in ("mpegts", "mpeg") else 0
-    return replace(_index_of(shown, keyframes, stream, hidden), back=back), count
+    return replace(_index_of(shown, keyframes, stream, hidden), back=back, intact=intact), count
 
 
 def _index_of(shown: list[tuple[int, int]], keyframes: list[int], stream: Any, hidden: int) -> FrameIndex:
@@ -269,12 +208,6 @@ def _index_of(shown: list[tuple[int, int]], keyframes: list[int], stream: Any, h
     pts = tuple(pts for pts, _ in shown)
     times = tuple(value * base for value in pts)
     return FrameIndex(times, pts, tuple(sorted(keyframes)), end, hidden)
-
-
-def rate_of(stream: Any) -> float:
-    """Frames per second that a video stream states, or `FALLBACK_FPS`."""
-    rate = float(stream.average_rate or stream.guessed_rate or FALLBACK_FPS)
-    return rate if 0 < rate < MOST_FPS else FALLBACK_FPS
 
 
 def _index_by_decoding(path: str) -> FrameIndex:

@@ -5,7 +5,8 @@ Design choices
   bound, and a reader that two threads share hangs).
 - PyAV reads what decord gets wrong or cannot read: AV1, AVI, GIF, edit lists, pixels that are not square,
   high-definition video that does not state its colours, more than 8 bits, high dynamic range, fields, alpha,
-  several videos in one file, and any file on which decord fails. Pillow reads pictures.
+  several videos in one file, damaged files (decord believes any header, and ends the process where memory for
+  it is not there), and any file on which decord fails. Pillow reads pictures.
 - All give the frame that a player shows: turned by the file's rotation, with square pixels, of one size.
 - Frames come one by one, so that no more than the wanted ones and a few in flight are in memory.
 """
@@ -23,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltx_core.media.colour import picture_of
-from ltx_core.media.container import FrameIndex, frame_index, open_media, video_stream
+from ltx_core.media.container import FrameIndex, frame_index, open_media
 from ltx_core.media.errors import MediaError
 from ltx_core.media.pictures import moving_frames, read_picture
 from ltx_core.media.probe import MediaInfo, probe
 from ltx_core.media.seek import wanted_frames
+from ltx_core.media.streams import video_stream
 from ltx_core.media.treatment import PLAIN, Treatment
 from ltx_core.media.window import nearest_frames
 
@@ -100,6 +102,7 @@ def is_plain(info: MediaInfo) -> bool:
         and info.container in DECORD_CONTAINERS
         and not info.hidden
         and info.seekable
+        and info.intact
         and info.video_start >= 0
         and info.square
         and not info.assume_709
@@ -181,7 +184,7 @@ def _by_decord(path: Path, indices: list[int], size: Size | None, index: FrameIn
             for frame in batch:
                 yield frame
                 done += 1
-    except (decord.DECORDError, RuntimeError) as error:
+    except (decord.DECORDError, RuntimeError, UnicodeEncodeError) as error:  # the last: names not of UTF-8
         log.debug("%s: decord failed (%s); reading with PyAV", path, str(error).splitlines()[0])
     finally:
         del reader

@@ -12,10 +12,11 @@ from typing import Any
 import cv2
 
 from ltx_core.media.colour import picture_of
-from ltx_core.media.container import FrameIndex, decoded, frame_index, open_media, video_stream
+from ltx_core.media.container import FrameIndex, frame_index, open_media
 from ltx_core.media.decode import Frames, file_info
 from ltx_core.media.pictures import moving_frames, read_picture
 from ltx_core.media.probe import MediaInfo
+from ltx_core.media.streams import decoded, video_stream
 
 WIDTH = 256
 """Pixels across of the small frames (PySceneDetect's own default)."""

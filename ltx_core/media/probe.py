@@ -8,18 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from ltx_core.media.container import (
-    FrameIndex,
-    check_file,
-    checked_audio,
-    checked_video,
-    decoded,
-    frame_index,
-    open_media,
-    rate_of,
-)
+from ltx_core.media.container import FrameIndex, check_file, frame_index, open_media
 from ltx_core.media.errors import MediaError
 from ltx_core.media.pictures import MAX_PIXELS, TOO_LARGE, PictureFacts, look
+from ltx_core.media.streams import checked_audio, checked_video, decoded, rate_of
 
 HDR_TRANSFERS: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
 """Transfer functions (ISO 23091) whose frames come out washed out in 8 bits."""
@@ -58,6 +50,7 @@ class MediaInfo:
         depth: bits of a colour's value.
         interlaced: whether the frames are made of fields.
         alpha: whether it has transparency.
+        intact: False when packets are marked as damaged, or are not as many as the header says.
     """
 
     kind: Literal["video", "audio", "image"]
@@ -86,6 +79,7 @@ class MediaInfo:
     depth: int = 8
     interlaced: bool = False
     alpha: bool = False
+    intact: bool = True
 
     @property
     def pillow(self) -> bool:
@@ -189,6 +183,7 @@ def _time_fields(index: FrameIndex) -> dict[str, Any]:
         "frames": len(index.times),
         "duration": index.end - index.times[0],
         "hidden": index.hidden,
+        "intact": index.intact,
         "seekable": index.seekable,
         "video_start": index.times[0],
         "variable": _varies(index.times),

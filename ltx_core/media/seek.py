@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from ltx_core.media.container import FrameIndex, decoded
+from ltx_core.media.container import FrameIndex
 from ltx_core.media.deinterlace import deinterlaced
+from ltx_core.media.streams import decoded
 
 
 def wanted_frames(

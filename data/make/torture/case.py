@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 8
+DARK, BRIGHT = 80, 170
+"""Of the blocks: near enough that a change of number is no cut."""
 FRAMES = 48
 RATE = 24
 
@@ -48,10 +50,11 @@ class Case:
 def picture(number: int, width: int = 96, height: int = 64) -> NDArray[np.uint8]:
     """The frame `number`, uint8 `[height, width, 3]`: its number above, a slowly changing colour below."""
     image = np.empty((height, width, 3), np.uint8)
-    image[:] = (90 + number % 64, 60, 160 - number % 64)
+    step = abs(number % 128 - 64)  # to and fro: no jump that would be a cut
+    image[:] = (90 + step, 60, 160 - step)
     edges = [width * bit // BITS for bit in range(BITS + 1)]
     for bit in range(BITS):
-        image[: height // 4, edges[bit] : edges[bit + 1]] = 235 if number >> bit & 1 else 20
+        image[: height // 4, edges[bit] : edges[bit + 1]] = BRIGHT if number >> bit & 1 else DARK
     return image
 
 
@@ -60,7 +63,7 @@ def number_of(image: NDArray[np.uint8]) -> int:
     height, width = image.shape[:2]
     row = height // 8
     places = [width * (2 * bit + 1) // (2 * BITS) for bit in range(BITS)]
-    return sum(int(image[row, place].mean() > 128) << bit for bit, place in enumerate(places))
+    return sum(int(image[row, place].mean() > (BRIGHT + DARK) / 2) << bit for bit, place in enumerate(places))
 
 
 def tone(

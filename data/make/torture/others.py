@@ -163,7 +163,7 @@ NAMES = [
     _named("deep/er/UPPER.MP4", 8),
 ]
 PLACES = [
-    Case("link.mp4", _link("plain.mp4"), "again", reason="same content as"),
+    Case("second_name.mp4", _link("plain.mp4"), "again", reason="same content as"),
     _broken("nowhere.mp4", _link("gone.mp4"), "unreadable: No such file|missing"),
     _broken("circle.mp4", _link("circle.mp4"), "[Tt]oo many levels"),
     _broken("locked.mp4", _locked, "unreadable: Permission denied"),
