@@ -16,13 +16,14 @@ from pathlib import Path
 
 from ltx_core.errors import LtxError
 from ltx_core.evaluation.browsing.card import scale_of
-from ltx_core.evaluation.browsing.facts import Aside, ClipFacts, Collection, Twins, in_rounds, kind_of_reason
+from ltx_core.evaluation.browsing.facts import Aside, ClipFacts, Collection, in_rounds, kind_of_reason
 from ltx_core.evaluation.browsing.links import INDEX, OWN, anchor, decoded_page, href, own_page, page_of
 from ltx_core.evaluation.browsing.listing import PICTURED, own_page_of
 from ltx_core.evaluation.browsing.write import write_changed, write_pages
 from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.browse_facts import Gathered, asides, facts_of, gathered, moments
 from ltx_core.stages.browse_media import Make, Previews
+from ltx_core.stages.browse_scores import twins
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
@@ -65,7 +66,7 @@ def browse(context: Context, clips: int = CLIPS, tell: Tell | None = None) -> Pa
         found.digest,
         tuple(shown),
         tuple(_pictured(context, found, previews, shown, clips > 0)),
-        _twins(context),
+        tuple(twins(context, found.verdicts)),
         found.limits,
         tuple(_notes(found, len(own), len(facts))),
     )
@@ -145,10 +146,6 @@ def _pictured(
         taken[group] += bool(still)
         result.append(replace(one, still=still))
     return result
-
-
-def _twins(context: Context) -> tuple[Twins, ...]:
-    return ()
 
 
 def _notes(found: Gathered, players: int, clips: int) -> list[str]:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from ltx_core.evaluation.browsing.facts import Aside, ClipFacts, Limit
 from ltx_core.stages.base import Item, NotReadyError
 from ltx_core.stages.browse_media import LABELS, Beside
+from ltx_core.stages.browse_scores import limits_of, scores_of, verdicts_of
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import gather, load_samples
+from ltx_core.stages.filtered import Verdict
 from ltx_core.stages.set_aside import all_rejected
 from ltx_core.store.dataset import Sample
 from ltx_core.store.rows import Row
-
-SCORES = "scores"
-"""Stage whose numeric columns are the clips' scores."""
-LOUDNESS = "loudness_dbfs"
-"""Measured with the latents of the sound; shown as a score where no other measure is called so."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,8 @@ class Gathered:
         samples: of the dataset, by clip id.
         digest: of the dataset, or "" before there is one.
         sources: `sources` rows by content.
-        captions, scores, sounds: rows by clip id.
+        captions, sounds: rows by clip id.
+        verdicts: scores and what filters found in them, by clip id.
         beside: stored media by clip id.
         refused: name -> (stage, reason) of what was set aside.
         limits: of scores, by name.
@@ -47,7 +43,7 @@ class Gathered:
     digest: str
     sources: Mapping[str, Row] = field(default_factory=dict)
     captions: Mapping[str, Row] = field(default_factory=dict)
-    scores: Mapping[str, Row] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     sounds: Mapping[str, Row] = field(default_factory=dict)
     beside: Mapping[str, tuple[Beside, ...]] = field(default_factory=dict)
     refused: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -77,10 +73,11 @@ def gathered(context: Context) -> Gathered:
         digest,
         {item.clip_id: row for item, row in present(context, "sources")},
         _by_clip(context, "captions"),
-        _by_clip(context, SCORES),
+        verdicts_of(context),
         _by_clip(context, "audio_latents"),
         _beside(context),
         _refused(context),
+        limits_of(context.config.dataset.filters),
     )
 
 
@@ -174,7 +171,7 @@ def _clip_of(name: str, ids: Mapping[str, str]) -> str:
 
 def _facts(found: Gathered, clip: Clip) -> ClipFacts:
     sample, caption = found.samples.get(clip.clip_id), found.captions.get(clip.clip_id)
-    source = found.sources.get(clip.source)
+    source, verdict = found.sources.get(clip.source), found.verdicts.get(clip.clip_id)
     text = {} if caption is None or not caption.ok else dict(caption.columns)
     stage, reason = found.refused.get(clip.name, ("", ""))
     return ClipFacts(
@@ -195,7 +192,10 @@ def _facts(found: Gathered, clip: Clip) -> ClipFacts:
         caption=sample.caption if sample else str(text.get("caption", "")),
         caption_source=sample.caption_source if sample else str(text.get("caption_source", "")),
         sound=_sound(clip, sample),
-        scores=_scores(found, clip.clip_id),
+        repeats=sample.repeats * sample.weight if sample else 1.0,
+        regularisation=bool(sample and sample.regularisation),
+        scores=scores_of(verdict, found.sounds.get(clip.clip_id)),
+        found=() if verdict is None else tuple((one.filter, one.reason) for one in verdict.findings),
         aside=f"{stage}: {reason}" if reason and sample is None else "",
     )
 
@@ -218,21 +218,3 @@ def _sound(clip: Clip, sample: Sample | None) -> str:
     if sample is not None and sample.no_audio_reason:
         return sample.no_audio_reason
     return "yes" if clip.has_audio else "no audio stream"
-
-
-def _scores(found: Gathered, clip_id: str) -> dict[str, float]:
-    """The numbers of the row of scores; the loudness of the sound where nothing else says it."""
-    row, sound = found.scores.get(clip_id), found.sounds.get(clip_id)
-    scores = numbers(row.columns) if row is not None else {}
-    if sound is not None and sound.ok and not any("loud" in name for name in scores):
-        scores |= numbers({LOUDNESS: sound.columns.get(LOUDNESS)})
-    return scores
-
-
-def numbers(columns: Mapping[str, Any]) -> dict[str, float]:
-    """The columns that are numbers; flags and missing values are none."""
-    return {
-        name: float(value)
-        for name, value in columns.items()
-        if isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(float(value))
-    }

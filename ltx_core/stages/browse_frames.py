@@ -41,7 +41,8 @@ def middle_frame(context: Context, clip: Clip) -> Frames:
     """
     tiny, at = small(clip), clip.bucket.frames // 2
     one = replace(tiny, start_s=clip.start_s + at / clip.fps, bucket=replace(tiny.bucket, frames=1))
-    return context.models.frames(one)[0]
+    frames = context.models.frames(one)
+    return frames.reshape(frames.shape[1:])
 
 
 def small(clip: Clip) -> Clip:

@@ -10,6 +10,7 @@ from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.clips import rejected_cuts
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import rejections, silence_is_kept
+from ltx_core.stages.filtered import set_aside as filtered
 from ltx_core.stages.sources import repeated_files
 
 
@@ -22,7 +23,7 @@ def all_rejected(context: Context) -> Iterator[Rejected]:
         for item, row in found:
             if not row.ok and not (stage == "audio_latents" and silence_is_kept(context)):
                 yield Rejected(item.name, stage, row.reason)
-        further = {"sources": repeated_files, "clips": rejected_cuts}.get(stage)
+        further = {"sources": repeated_files, "clips": rejected_cuts, "scores": filtered}.get(stage)
         for name, reason in further(context) if further is not None else ():
             yield Rejected(name, stage, reason)
 

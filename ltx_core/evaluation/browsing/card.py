@@ -45,8 +45,8 @@ def card(clip: ClipFacts, scale: Scale, has_page: bool) -> Html:
         "article",
         element("h3", name),
         looks(clip),
-        badges(clip, scale.limits),
-        element("p", f"Set aside: {shortened(clip.aside)}") if clip.aside else None,
+        badges(clip),
+        *remarks(clip),
         caption(clip, CAPTION_LETTERS),
         facts_list(short_facts(clip)),
         score_bars(clip, scale),
@@ -104,12 +104,20 @@ def look(one: Look, clip: ClipFacts, up: str = "") -> Html:
     return element("div", *parts, class_="look")
 
 
-def badges(clip: ClipFacts, limits: Mapping[str, Limit]) -> Html:
+def badges(clip: ClipFacts) -> Html:
     """Split, bucket and flags as small labels."""
     plain = [SPLITS.get(clip.split, clip.split), clip.bucket] if not clip.aside else [clip.bucket]
     items = [element("li", text) for text in plain if text]
-    items += [element("li", flag, class_="warn") for flag in clip.flags(limits)]
+    items += [element("li", flag, class_="warn") for flag in clip.flags]
     return element("ul", *items, class_="badges") if items else Html("")
+
+
+def remarks(clip: ClipFacts) -> list[Html]:
+    """Why a clip is set aside, and what filters that only report say of it."""
+    said = [element("p", f"Set aside: {shortened(clip.aside)}")] if clip.aside else []
+    return said + [
+        element("p", reason, class_="soft") for _, reason in clip.found if reason not in clip.aside
+    ]
 
 
 def caption(clip: ClipFacts, letters: int) -> Html | None:
@@ -136,6 +144,8 @@ def short_facts(clip: ClipFacts) -> list[tuple[str, str]]:
         found.append(("source rate", f"{clip.source_fps:.4g} frames per second{size}"))
     if clip.fps and clip.seconds:
         found.append(("as trained", f"{clip.seconds:.4g} s at {clip.fps:g} frames per second"))
+    if clip.repeats != 1:
+        found.append(("in an epoch", f"{clip.repeats:g} times"))
     if clip.sound:
         found.append(("sound", clip.sound))
     return found

@@ -84,7 +84,10 @@ class ClipFacts:
         width, height: pixels of the source; 0 without pictures.
         caption, caption_source: as trained, and where it comes from.
         sound: "yes", or why there is none.
+        repeats: how often an epoch has it, on average.
+        regularisation: whether it only keeps the model as it was.
         scores: what was measured, by name.
+        found: (filter, reason) of filters that found something, also where they only report.
         aside: why it is no sample, or "".
         looks: what can be seen of it.
         rows: (stage, status, content, made) of the store, on its own page.
@@ -107,7 +110,10 @@ class ClipFacts:
     caption: str = ""
     caption_source: str = ""
     sound: str = ""
+    repeats: float = 1.0
+    regularisation: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
+    found: tuple[tuple[str, str], ...] = ()
     aside: str = ""
     looks: tuple[Look, ...] = ()
     rows: tuple[tuple[str, str, str, str], ...] = ()
@@ -117,22 +123,15 @@ class ClipFacts:
         """Whether its caption is made of measured facts."""
         return self.caption_source == DESCRIBED
 
-    def flags(self, limits: Mapping[str, Limit]) -> tuple[str, ...]:
+    @property
+    def flags(self) -> tuple[str, ...]:
         """What a reader may look for: short words, equal for equal states."""
         found = ["set aside"] if self.aside else []
         found += ["described caption"] if self.described else []
         found += ["no caption"] if not self.caption else []
         found += ["no sound"] if self.sound not in ("", "yes") else []
-        found += [f"{name} beyond its limit" for name, _ in self.beyond(limits)]
-        return tuple(found)
-
-    def beyond(self, limits: Mapping[str, Limit]) -> list[tuple[str, float]]:
-        """Scores outside their limits."""
-        return [
-            (name, value)
-            for name, value in self.scores.items()
-            if name in limits and math.isfinite(value) and not limits[name].holds(value)
-        ]
+        found += ["regularisation"] if self.regularisation else []
+        return (*found, *(name.replace("_", " ") for name, _ in self.found))
 
 
 @dataclass(frozen=True)

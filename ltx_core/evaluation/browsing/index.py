@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ltx_core.evaluation.browsing.card import SPLITS
 from ltx_core.evaluation.browsing.charts import bucket_bars, counted, histograms
-from ltx_core.evaluation.browsing.facts import ClipFacts, Collection, kind_of_reason, measures
+from ltx_core.evaluation.browsing.facts import SPLITS, ClipFacts, Collection, kind_of_reason, measures
 from ltx_core.evaluation.browsing.links import (
     ASIDE,
     PER_PAGE,
@@ -139,7 +138,7 @@ def _entries(data: Collection, own: frozenset[str], scores: Sequence[str]) -> It
             clip.bucket,
             printable(clip.source),
             clip.caption_source,
-            list(clip.flags(data.limits)),
+            list(clip.flags),
             [_rounded(clip.scores.get(name)) for name in scores],
             round(clip.seconds, 3),
         ]

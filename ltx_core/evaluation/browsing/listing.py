@@ -12,6 +12,7 @@ from ltx_core.evaluation.browsing.card import (
     card,
     facts_list,
     look,
+    remarks,
     score_bars,
     short_facts,
 )
@@ -75,8 +76,8 @@ def own_page_of(clip: ClipFacts, scale: Scale, back: str, decoded: bool) -> str:
     compare = element("a", "What its latents decode to", href=href(decoded_page(clip.clip_id), "../"))
     body = [
         element("p", element("a", "Among its neighbours", href=back)),
-        badges(clip, scale.limits),
-        element("p", f"Set aside: {clip.aside}") if clip.aside else None,
+        badges(clip),
+        *remarks(clip),
         element("div", *pictures, class_="pair") if clip.looks else None,
         element("p", compare) if decoded else None,
         element("h2", "Caption"),
@@ -145,7 +146,7 @@ def twins_page(data: Collection) -> tuple[str, str]:
 
 
 def _group(count: int, group: Twins, places: Mapping[str, tuple[ClipFacts, str]]) -> Html:
-    cards = []
+    cards: list[Html] = []
     for clip_id, distance in group.members:
         if clip_id not in places:
             continue

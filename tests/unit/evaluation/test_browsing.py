@@ -11,7 +11,7 @@ import pytest
 from page_checks import Page, broken_links, read_pages
 
 from ltx_core.evaluation.browsing import decoded
-from ltx_core.evaluation.browsing.card import scale_of
+from ltx_core.evaluation.browsing.card import card, scale_of
 from ltx_core.evaluation.browsing.facts import (
     Aside,
     ClipFacts,
@@ -102,9 +102,15 @@ def test_thousands_of_clips_are_on_pages_and_in_the_search(tmp_path: Path):
 
 def test_scores_have_bars_limits_and_histograms():
     clips = [clip(number) for number in range(60)]
-    beyond = [one for one in clips if "sharpness beyond its limit" in one.flags(LIMITS)]
-    assert len(beyond) == sum(number % 40 < 10 for number in range(60))
     scale = scale_of(clips, LIMITS)
+    blurred = clip(
+        3, found=(("blurred", "blurred: sharpness 3.00 < 10"),), sound="no audio stream", repeats=2.0
+    )
+    assert blurred.flags == ("described caption", "no sound", "blurred")
+    drawn = [Page(card(one, scale, has_page=False)) for one in (blurred, clip(30))]
+    assert "blurred: sharpness 3.00 < 10" in drawn[0].text and "2 times" in drawn[0].text
+    assert "sharpness: 3.00; set aside below 10" in drawn[0].labels
+    assert ["bar beyond" in card(one, scale, has_page=False) for one in (blurred, clip(30))] == [True, False]
     assert scale.ranges["brightness"] == (16, 240) and scale.ranges["sharpness"] == (0, 39)
     found = {one.name: one for one in measures(clips, LIMITS)}
     assert found["Sharpness"].limits == (10.0,) and len(found["Sharpness"].values) == 60
