@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "pieces",
             "demo",
             "plan",
+            "scan",
             "stages",
             "store",
         ),
@@ -112,6 +113,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     from benchmarks.loading import loading
     from benchmarks.one_modality import one_modality
     from benchmarks.quantised import quantised
+    from benchmarks.scan import known_files
     from benchmarks.stage_speeds import stage_speeds
     from benchmarks.store_speeds import store_speeds
     from benchmarks.tiled_vae import tiled_vae
@@ -128,6 +130,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
         "pieces": lambda: tiled_vae(1 if quick else 5),
         "demo": lambda: [cached_demo(folder, 3 if quick else 7)],
         "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
+        "scan": lambda: [known_files(folder, 5000 if quick else 50_000, 3 if quick else 5)],
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),
         "store": lambda: store_speeds(folder, 3 if quick else 7, quick),
     }

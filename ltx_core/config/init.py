@@ -17,7 +17,7 @@ model:
   model_path: {model}
 
 dataset:
-  source: {source}                  # a folder of videos, or a dataset file (CSV, JSON, JSONL, Parquet)
+  source: {source}                  # a folder, a pattern, a dataset file, s3://bucket/prefix, or several
   buckets: [{bucket}]               # width x height x frames; frames = {time}k+1, sizes multiples of {space}
   fps: {fps}                        # every clip is resampled to this frame rate, sound kept in step
   trigger: ""                       # a phrase that every caption says, such as `in the style of mylora`

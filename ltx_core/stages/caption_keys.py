@@ -90,7 +90,7 @@ def prompt_of(context: Context, clip: Clip) -> tuple[str, bool]:
     values = {
         "duration": f"{clip.seconds:.1f}",
         "has_sound": "with sound" if clip.has_audio else "without sound",
-        "folder": clip.path.parent.name,
+        "folder": clip.file.folder,
         "file": clip.path.stem,
         "trigger": context.config.dataset.trigger,
         "hint": hint,
@@ -119,7 +119,7 @@ def choose_source(context: Context, clip: Clip) -> Wanted:
         elif source == "sidecar":
             text = sidecar_caption(clip.path, clip.index, clip.count)
         elif source == "folder":
-            text = clip.path.parent.name.replace("_", " ").replace("-", " ")
+            text = clip.file.folder.replace("_", " ").replace("-", " ")
         if text is not None and text.strip():
             return Wanted(clip, text, source)
     return Wanted(clip, None, "")

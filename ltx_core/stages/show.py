@@ -95,13 +95,13 @@ def _clip(context: Context, what: str) -> list[Table]:
     clip = matches[0]
     facts = [
         ("id", clip.clip_id),
-        ("source", clip.path),
+        ("source", clip.file.place),
         (
             "frames" if clip.width else "samples",
             f"{clip.start} to {clip.end} of the source, {clip.start_s:.3f} s to {clip.end_s:.3f} s",
         ),
         ("bucket", f"{clip.bucket} at {clip.fps:g} frames per second" if clip.has_picture else clip.bucket),
-        *((column, file.path) for column, file in clip.file.side.items()),
+        *((column, file.place) for column, file in clip.file.side.items()),
     ]
     rows = clip_rows(context, frozenset([clip.clip_id]))[clip.clip_id]
     return [

@@ -32,6 +32,11 @@ class SideFile:
     problem: str = ""
     stamp: tuple[int, int] = (0, 0)
 
+    @property
+    def place(self) -> str:
+        """Where it lies, to be shown."""
+        return shown(str(self.path))
+
     def check(self) -> None:
         """Refuse a file that was written over since the scan.
 
@@ -64,6 +69,16 @@ class SourceFile:
     stamp: tuple[int, int] = (0, 0)
     side: Mapping[str, SideFile] = field(default_factory=dict, hash=False)
     origin: SourceSet = field(default_factory=SourceSet)
+
+    @property
+    def place(self) -> str:
+        """Where it lies, to be shown."""
+        return shown(str(self.path))
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder, as text."""
+        return shown(self.path.parent.name)
 
     def check(self) -> None:
         """Refuse a file that was written over since the scan: its results would bear another content's name.
