@@ -12,6 +12,7 @@ from pathlib import Path
 from ltx_core.config.auto_buckets import check_auto
 from ltx_core.config.caption_checks import check_captions
 from ltx_core.config.imported import check_imported
+from ltx_core.config.kind_uses import check_kinds
 from ltx_core.config.mode_checks import bucket_grid, check_coverage, check_mode
 from ltx_core.config.products import check_beginning
 from ltx_core.config.public import notices, refusals
@@ -51,6 +52,7 @@ def preflight(config: Config) -> list[Check]:
         ("samples", check_samples),
         ("conditions of samples", check_sample_spans),
         ("buckets", _buckets),
+        ("references and masks", check_kinds),
         ("captions", check_captions),
         ("workspace", _workspace),
         ("disk", _disk),

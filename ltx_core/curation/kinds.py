@@ -53,6 +53,7 @@ class Kind:
         load: the models, from their folders, on a device.
         check: refuses options that make no sense together, by ValueError.
         function: option that names a user's own function, or "".
+        of_clip: whether it is made of the clip's own frames or sound; else it is drawn, or a file.
         keyed: its name in keys of rows where that is another: rows of older stores stay.
         aliases: other names in a config.
     """
@@ -65,6 +66,7 @@ class Kind:
     load: Callable[[Folders, torch.device], Any] | None = None
     check: Callable[[Any], None] = lambda options: None
     function: str = ""
+    of_clip: bool = True
     keyed: str = ""
     aliases: tuple[str, ...] = ()
 
@@ -99,6 +101,12 @@ class Kinds:
 
     def __getitem__(self, name: str) -> Kind:
         return self.by_name[name]
+
+    def of_frames(self, name: str) -> bool:
+        """Whether a kind is made of frames alone. One with a model of its own takes its turn by itself: on a
+        GPU one model is resident at a time."""
+        kind = self[name]
+        return kind.of_clip and kind.load is None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ def open_model(folder: Path, classes: Mapping[str, str], device: torch.device) -
         LtxError: when it is of another type, cannot be read, or lacks weights.
     """
     import transformers
+    from safetensors import SafetensorError
 
     kind = str(_read(folder / CONFIG, folder).get("model_type"))
     if kind not in classes:
@@ -56,7 +57,7 @@ def open_model(folder: Path, classes: Mapping[str, str], device: torch.device) -
         model, found = getattr(transformers, classes[kind]).from_pretrained(
             folder, local_files_only=True, output_loading_info=True, dtype="float32"
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise LtxError(f"{folder} cannot be loaded as {classes[kind]}: {error}") from error
     if missing := sorted(found["missing_keys"]):
         raise LtxError(

@@ -34,8 +34,6 @@ PICTURE, SOUND = "mask.png", "mask.wav"
 COLUMN = "audio_masks"
 GIVEN = "audio_mask"
 """Column of the dataset file."""
-HEARD = frozenset(("energy", "function"))
-"""Kinds that are made of the clip's sound."""
 
 
 class AudioMasks(Stage):
@@ -58,11 +56,11 @@ class AudioMasks(Stage):
 
     def items(self, context: Context) -> list[Item]:
         """One per clip, keyed by its duration and what its mask is made of: a file, or its sound."""
-        found, kind = [], audio_mask_use(context).kind.name
+        found, kind = [], audio_mask_use(context).kind
         for clip in kept_clips(context):
             given = clip.file.side.get(GIVEN)
-            made_of = given.digest if given is not None and kind == FILE else ""
-            inputs = [clip.clip_id, repr(clip.seconds), clip.sound if kind in HEARD else made_of]
+            made_of = given.digest if given is not None and kind.name == FILE else ""
+            inputs = [clip.clip_id, repr(clip.seconds), clip.sound if kind.of_clip else made_of]
             found.append(Item(self.key(context, inputs), clip.clip_id, clip.name, (clip.row_key,), clip))
         return found
 

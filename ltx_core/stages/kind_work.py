@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltx_core.config.kind_uses import Use
 from ltx_core.curation.functions import mark
@@ -10,6 +10,9 @@ from ltx_core.curation.kinds import Work
 from ltx_core.models.fingerprint import fingerprint_folder
 from ltx_core.models.transformers_folder import model_folder
 from ltx_core.stages.context import Context
+
+if TYPE_CHECKING:
+    import torch
 
 
 def own_values(use: Use) -> dict[str, Any]:
@@ -46,6 +49,12 @@ def kind_work(context: Context, use: Use, clip_id: str) -> Work:
     models = use.models()
     if load is None or not models:
         return Work(clip_id)
-    folders = {name: model_folder(text, place) for name, (place, text) in models.items()}
     name = " ".join([use.kind.name, *kind_marks(context, use)])
-    return Work(clip_id, context.models.other(name, lambda device: load(folders, device)))
+
+    def loaded(device: torch.device) -> Any:
+        from ltx_core.models.loading import quiet
+
+        with quiet():
+            return load({name: model_folder(text, place) for name, (place, text) in models.items()}, device)
+
+    return Work(clip_id, context.models.other(name, loaded))

@@ -44,6 +44,10 @@ class Masks(Stage):
         """A mode that reads the column `video_masks`."""
         return COLUMN in context.config.training_strategy.columns
 
+    def of_frames(self, context: Context) -> bool:
+        """Where they are made of what is seen."""
+        return MASKS.of_frames(mask_use(context).kind.name)
+
     def items(self, context: Context) -> list[Item]:
         """One per clip, keyed by its frames' size and what its mask is made of."""
         return [

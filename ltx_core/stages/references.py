@@ -44,6 +44,11 @@ class References(Stage):
         """A mode that reads reference latents."""
         return reads_references(context)
 
+    def of_frames(self, context: Context) -> bool:
+        """Unless a column has another model's pictures, or given ones."""
+        kinds = [reference_kind(context, options) for options in wanted_references(context).values()]
+        return all(REFERENCES.of_frames(kind) for kind in kinds)
+
     def items(self, context: Context) -> list[Item]:
         """One per clip and column, keyed by the clip's frames, its kind and what changes that."""
         return [

@@ -85,5 +85,8 @@ def _span(span: Any, path: Path) -> tuple[float, float]:
 
 
 AUDIO_GIVEN = Kind(
-    FILE, "the `audio_mask` of a dataset file: a sound whose level is the mask, or JSON", AudioMaskFileOptions
+    FILE,
+    "the `audio_mask` of a dataset file: a sound whose level is the mask, or JSON",
+    AudioMaskFileOptions,
+    of_clip=False,
 )

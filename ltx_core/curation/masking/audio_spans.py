@@ -61,4 +61,6 @@ def _make(target: AudioTarget, options: AudioSpanOptions, work: Work) -> AudioMa
     return spans_mask(spans, target.seconds)
 
 
-AUDIO_SPANS = Kind("spans", "stretches of time, drawn from the clip's id and `seed`", AudioSpanOptions, _make)
+AUDIO_SPANS = Kind(
+    "spans", "stretches of time, drawn from the clip's id and `seed`", AudioSpanOptions, _make, of_clip=False
+)

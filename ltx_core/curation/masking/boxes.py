@@ -34,4 +34,6 @@ def _make(target: Target, options: ShapeOptions, work: Work) -> Mask:
     return paint_shapes("boxes", _boxes, target, options, work.clip_id)
 
 
-BOXES = Kind("boxes", "rectangles that drift, drawn from the clip's id and `seed`", ShapeOptions, _make)
+BOXES = Kind(
+    "boxes", "rectangles that drift, drawn from the clip's id and `seed`", ShapeOptions, _make, of_clip=False
+)

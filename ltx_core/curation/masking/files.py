@@ -44,4 +44,9 @@ def read_mask(path: Path, width: int, height: int, frames: int, fps: float, star
     return np.repeat(mask, frames, axis=0) if still else mask
 
 
-GIVEN = Kind(FILE, "the `video_mask` of a dataset file: a video or an image, white keeps", MaskFileOptions)
+GIVEN = Kind(
+    FILE,
+    "the `video_mask` of a dataset file: a video or an image, white keeps",
+    MaskFileOptions,
+    of_clip=False,
+)

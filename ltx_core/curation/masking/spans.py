@@ -60,5 +60,9 @@ def _make(target: Target, options: SpanOptions, work: Work) -> Mask:
 
 
 SPANS = Kind(
-    "spans", "stretches of whole latent frames, drawn from the clip's id and `seed`", SpanOptions, _make
+    "spans",
+    "stretches of whole latent frames, drawn from the clip's id and `seed`",
+    SpanOptions,
+    _make,
+    of_clip=False,
 )

@@ -47,5 +47,9 @@ def _make(target: Target, options: ShapeOptions, work: Work) -> Mask:
 
 
 STROKES = Kind(
-    "strokes", "free-form strokes that drift, drawn from the clip's id and `seed`", ShapeOptions, _make
+    "strokes",
+    "free-form strokes that drift, drawn from the clip's id and `seed`",
+    ShapeOptions,
+    _make,
+    of_clip=False,
 )

@@ -12,4 +12,4 @@ class AudioFileOptions:
     """None."""
 
 
-AUDIO_GIVEN = Kind(FILE, "the `reference_audio` of a dataset file", AudioFileOptions)
+AUDIO_GIVEN = Kind(FILE, "the `reference_audio` of a dataset file", AudioFileOptions, of_clip=False)

@@ -25,4 +25,4 @@ def _check(options: FileOptions) -> None:
         )
 
 
-GIVEN = Kind(FILE, "the video of a dataset file's column", FileOptions, check=_check)
+GIVEN = Kind(FILE, "the video of a dataset file's column", FileOptions, check=_check, of_clip=False)

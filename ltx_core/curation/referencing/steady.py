@@ -35,7 +35,7 @@ def steady(depth: Depth, outliers: float = 2.0, smoothing: float = 0.8, median: 
     if median and len(depth) > 2:
         depth = _median(depth)
     low, high = np.percentile(_sampled(depth), (outliers, 100 - outliers))
-    return np.asarray(np.clip((depth - low) / max(high - low, 1e-6), 0, 1), np.float32)
+    return np.asarray(np.clip((depth - low) / max(high - low, _least(depth)), 0, 1), np.float32)
 
 
 def _aligned(depth: Depth, outliers: float, smoothing: float) -> Depth:
@@ -44,10 +44,16 @@ def _aligned(depth: Depth, outliers: float, smoothing: float) -> Depth:
     weights = smoothing**apart
     weights /= weights.sum(axis=1, keepdims=True)
     to_low, to_high = weights @ low, weights @ high
-    scale = np.where(high - low > 1e-6, (to_high - to_low) / np.maximum(high - low, 1e-6), 1.0)
+    least = _least(depth)
+    scale = np.where(high - low > least, (to_high - to_low) / np.maximum(high - low, least), 1.0)
     shift = to_low - low * scale
     found = depth * scale[:, None, None].astype(np.float32) + shift[:, None, None].astype(np.float32)
     return np.asarray(found, np.float32)
+
+
+def _least(depth: Depth) -> float:
+    """A range below which a frame is flat, as depth has no unit."""
+    return max(1e-5 * float(np.abs(depth).max()), float(np.finfo(np.float32).tiny))
 
 
 def _median(depth: Depth) -> Depth:
