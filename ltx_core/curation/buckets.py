@@ -81,10 +81,12 @@ def choose_bucket(width: int, height: int, frames: int, buckets: Sequence[Bucket
     """The bucket for a clip of `width` x `height` pixels with `frames` frames at the dataset's rate.
 
     Among those that are not longer than the clip: the nearest aspect, then the most frames, then the largest
-    area (the public trainer's rule). None when the clip is shorter than every bucket.
+    area (the public trainer's rule). One frame is for what holds no longer bucket. None when the clip is
+    shorter than every bucket.
     """
     aspect = math.log(width / height)
     fitting = [bucket for bucket in buckets if bucket.frames <= frames]
+    fitting = [bucket for bucket in fitting if bucket.frames > 1] or fitting
     return min(
         fitting,
         key=lambda bucket: (

@@ -16,6 +16,7 @@ Design choices
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def choose_buckets(footage: Counter[Stretch], limits: Limits, options: AutoBucke
             held = Counter({one: n * sum(tiled(one.frames, lengths)) for one, n in films.items()})
             shapes = _shapes(+held, lengths, limits, options)
             found += [Bucket(*shape, frames) for shape, frames in product(shapes, lengths)]
-    if stills:
+    if stills and (not found or _any_usable(1, limits, options)):
         found += [Bucket(*shape, 1) for shape in _shapes(stills, (1,), limits, options)]
     return tuple(sorted(bucket for bucket in found if limits.usable(bucket)))
 
@@ -133,22 +134,29 @@ def _level(area: float, limits: Limits, options: AutoBuckets) -> list[Shape]:
     Raises:
         ValueError: when there is none.
     """
-    columns, rows = (round(area**0.5 * 4) // unit + 1 for unit in (limits.width, limits.height))
-    sizes = [(w * limits.width, h * limits.height) for w in range(1, columns + 1) for h in range(1, rows + 1)]
-    shapes = [
-        (width, height)
-        for width, height in sizes
-        if width * height <= area and options.min_aspect <= width / height <= options.max_aspect
-    ]
-    if not shapes:
+    near = _between(FULL * area, area, limits, options)
+    if near:
+        return near
+    every = _between(0, area, limits, options)
+    if not every:
         raise ValueError(
             f"no shape of at most {area:.0f} pixels with sides that are multiples of {limits.width} and "
             f"{limits.height} has an aspect from {options.min_aspect:g} to {options.max_aspect:g}; raise "
             f"auto_buckets.area (or max_tokens), or widen the aspects"
         )
-    near = [shape for shape in shapes if shape[0] * shape[1] >= FULL * area]
-    most = max(width * height for width, height in shapes)
-    return sorted(near or [s for s in shapes if s[0] * s[1] == most], key=lambda s: (-s[0] * s[1], s))
+    most = every[0][0] * every[0][1]
+    return [shape for shape in every if shape[0] * shape[1] == most]
+
+
+def _between(least: float, area: float, limits: Limits, options: AutoBuckets) -> list[Shape]:
+    """All shapes of an area from `least` to `area`, the largest first."""
+    found = []
+    for height in range(limits.height, math.isqrt(int(area / options.min_aspect)) + 1, limits.height):
+        first = max(least / height, options.min_aspect * height) / limits.width
+        last = min(area / height, options.max_aspect * height) / limits.width
+        widths = range(max(1, math.ceil(first - 1e-9)), math.floor(last + 1e-9) + 1)
+        found += [(width * limits.width, height) for width in widths]
+    return sorted(found, key=lambda shape: (-shape[0] * shape[1], shape))
 
 
 def _shapes(
@@ -188,6 +196,11 @@ def _shapes(
     return [candidates[place] for place in fewest(score, options.keep_pixels, options.max_shapes, PIXEL_GAIN)]
 
 
+def _any_usable(frames: int, limits: Limits, options: AutoBuckets) -> bool:
+    """Whether the mode can use a length at all: a still has nothing left where its first frame is held."""
+    return any(limits.usable(Bucket(*shape, frames)) for shape in _level(options.area, limits, options))
+
+
 def _lengths(footage: Counter[Stretch], limits: Limits, options: AutoBuckets) -> list[int]:
     """The fewest frame counts that use enough of the frames, the longest first."""
     counts = Counter[int]()
@@ -195,13 +208,11 @@ def _lengths(footage: Counter[Stretch], limits: Limits, options: AutoBuckets) ->
         counts[one.frames] += count
     held = np.array(sorted(counts), np.int64)
     number = np.array([counts[int(frames)] for frames in held], np.int64)
-    shapes = _level(options.area, limits, options)
     candidates = [
         frames
-        for frames in _allowed(limits, options)
-        if frames <= held.max() and any(limits.usable(Bucket(*shape, frames)) for shape in shapes)
+        for frames in reversed(_allowed(limits, options))
+        if frames <= held.max() and _any_usable(frames, limits, options)
     ]
-    candidates = sorted(candidates, reverse=True)
 
     def share(lengths: Iterable[int], windows: int | None) -> float:
         rest, left, used = (

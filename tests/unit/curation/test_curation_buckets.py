@@ -32,12 +32,15 @@ def test_aspect_comes_first_then_frames_then_area():
     assert choose_bucket(1920, 1080, 200, [wide, longer, larger]) == longer
     assert choose_bucket(1920, 1080, 60, [wide, longer, larger]) == larger
     assert choose_bucket(1920, 1080, 48, [wide, square]) is None
+    assert choose_bucket(1000, 1000, 60, [wide, Bucket(512, 512, 1)]) == wide, "a film is no still"
+    assert choose_bucket(1920, 1080, 1, [wide, Bucket(512, 512, 1)]) == Bucket(512, 512, 1)
 
 
 @given(width=sizes, height=sizes, frames=st.integers(1, 300), options=buckets)
 def test_choice_is_total_and_the_order_of_buckets_does_not_matter(width, height, frames, options):
     chosen = choose_bucket(width, height, frames, options)
     fitting = [bucket for bucket in options if bucket.frames <= frames]
+    fitting = [bucket for bucket in fitting if bucket.frames > 1] or fitting
     assert (chosen is None) == (not fitting)
     if chosen is not None:
         distance = {
