@@ -15,6 +15,7 @@ from ltx_core.curation.options.buckets import MAX_UPSCALE
 from ltx_core.stages.base import NotReadyError
 from ltx_core.stages.buckets import Buckets, chosen_here
 from ltx_core.stages.clip import Clip
+from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import gather
 from ltx_core.stages.footage import footage_of
@@ -75,12 +76,21 @@ def mixture_tables(context: Context) -> list[Table]:
     trained = trained_samples(context)
     if context.config.imported:
         return [_trained_table(context, trained)] if trained else []
-    try:
-        clips = kept_clips(context)
-    except NotReadyError:
+    clips = _known_clips(context)
+    if clips is None:
         return _chosen_table(context)
     tables = [_bucket_table(context, clips, trained)] if clips else []
     return [*tables, *_source_table(clips, trained)]
+
+
+def _known_clips(context: Context) -> list[Clip] | None:
+    """The clips that filters keep; all of them before they are measured; None before films are cut."""
+    for find in (kept_clips, all_clips):
+        try:
+            return find(context)
+        except NotReadyError:
+            continue
+    return None
 
 
 def _chosen_table(context: Context) -> list[Table]:
