@@ -13,9 +13,10 @@ from ltx_core.curation.options.sources import ObjectStoreOptions, SourceOptions,
 from ltx_core.curation.places import matcher, place_of
 from ltx_core.curation.table import TableRow, read_table
 from ltx_core.errors import ConfigError
-from ltx_core.stages.scanning.digests import Report, digests_of
+from ltx_core.stages.scanning.digests import digests_of
 from ltx_core.stages.scanning.files import Found, SideFile, SourceFile, shown, unreadable
 from ltx_core.stages.scanning.in_store import in_store
+from ltx_core.stages.scanning.progress import Report
 from ltx_core.stages.scanning.remote import Objects
 from ltx_core.stages.scanning.walk import walk
 from ltx_core.store.object_store import ObjectStore, RemoteObject
@@ -75,7 +76,8 @@ def digested(pairs: Iterable[tuple[Path, str, TableRow | None]], cache: Path) ->
     """Files (path, name, line of the dataset file) with their digests, which `cache` remembers."""
     found = [Found(path, shown(name), row) for path, name, row in pairs]
     files = digests_of({file.place: None for file in found if isinstance(file.place, Path)}, cache)
-    return [_source_file(file, SourceSet(), dict(files), file.name) for file in found]
+    by_place: dict[Path | ObjectUri, SideFile] = {path: file for path, file in files.items()}
+    return [_source_file(file, SourceSet(), by_place, file.name) for file in found]
 
 
 def _found(text: str, how: Scan, objects: Objects) -> list[Found]:
@@ -107,9 +109,10 @@ def _with_bytes(found: Sequence[Found], how: Scan, objects: Objects) -> dict[Pat
                 known = None if stamp is None else RemoteObject(place, *stamp)
                 remote[place] = known or remote.get(place, place)
     files: dict[Path | ObjectUri, SideFile] = {}
-    if remote:
-        files.update(objects.fetched(remote.values()))
-    files.update(digests_of(local, how.cache, how.report))
+    for uri, copy in (objects.fetched(remote.values()) if remote else {}).items():
+        files[uri] = copy
+    for path, read in digests_of(local, how.cache, how.report).items():
+        files[path] = read
     return files
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ltx_core.errors import LtxError
 from ltx_core.stages.scanning.files import SideFile, unreadable
+from ltx_core.stages.scanning.progress import Progress, Report
 from ltx_core.stages.scanning.walk import not_a_file, why
 from ltx_core.store.disk import explain
 from ltx_core.store.keys import digest_file
@@ -28,8 +29,6 @@ from ltx_core.store.keys import digest_file
 logger = logging.getLogger(__name__)
 COMMIT_SECONDS = 2.0
 """Work that a kill may lose."""
-TELL_SECONDS = 5.0
-"""Between two lines on how far the first reading is."""
 THREADS = 8
 """Files read at once: a network disk answers several faster than one after the other."""
 
@@ -37,8 +36,6 @@ LATEST = 2**63 - 1
 """The last moment that SQLite can store, in nanoseconds: in the year 2262."""
 
 Stamp = tuple[int, int]
-Report = Callable[[int, int], None]
-"""Is told how many of how many files are done."""
 
 
 def digests_of(
@@ -145,17 +142,14 @@ def _read(
     ready: queue.SimpleQueue[Future[SideFile]] = queue.SimpleQueue()
     pool = ThreadPoolExecutor(min(THREADS, len(new)), thread_name_prefix="digest")
     unsaved: list[SideFile] = []
-    told_at = time.monotonic()
+    progress = Progress("reading new files", len(new), report)
     try:
         for path, stamp in new:
             pool.submit(_digested, path, stamp).add_done_callback(ready.put)
-        for done, file in enumerate(_as_ready(ready, len(new), lambda: _save(connection, unsaved)), 1):
+        for file in _as_ready(ready, len(new), lambda: _save(connection, unsaved)):
             if not file.problem:
                 unsaved.append(file)
-            report(done, len(new))
-            if time.monotonic() - told_at >= TELL_SECONDS:
-                told_at = time.monotonic()
-                logger.info("reading new files: %d of %d", done, len(new))
+            progress.step()
             yield file
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

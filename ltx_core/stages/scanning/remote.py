@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from ltx_core.stages.scanning.digests import COMMIT_SECONDS, TELL_SECONDS, Report, opened
+from ltx_core.stages.scanning.digests import COMMIT_SECONDS, opened
 from ltx_core.stages.scanning.files import SideFile, unreadable
+from ltx_core.stages.scanning.progress import Progress, Report
 from ltx_core.store.disk import TEMPORARY_PREFIX, explain
 from ltx_core.store.keys import digest
 from ltx_core.store.object_store import (
@@ -163,20 +164,18 @@ class Objects:
         logger.info("fetching %d objects, %.1f GiB", len(new), sum(one.size for one in new) / 2**30)
         pool = ThreadPoolExecutor(FETCHED_AT_ONCE, thread_name_prefix="fetch")
         unsaved: list[tuple[str, int, int, str]] = []
-        saved_at = told_at = time.monotonic()
+        progress = Progress("fetching objects", len(new), self.report)
+        saved_at = time.monotonic()
         try:
             futures = {pool.submit(self._fetch_one, one): one for one in new}
-            for done, future in enumerate(as_completed(futures), 1):
+            for future in as_completed(futures):
                 one, file = futures[future], future.result()
                 if not file.problem:
                     unsaved.append((self._name(one.uri), one.size, one.mtime, file.digest))
-                self.report(done, len(new))
+                progress.step()
                 if time.monotonic() - saved_at >= COMMIT_SECONDS:
                     _save(connection, unsaved)
                     saved_at = time.monotonic()
-                if time.monotonic() - told_at >= TELL_SECONDS:
-                    logger.info("fetching objects: %d of %d", done, len(new))
-                    told_at = time.monotonic()
                 yield one.uri, file
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
