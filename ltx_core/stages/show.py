@@ -7,12 +7,15 @@ from collections import Counter
 from typing import Any
 
 from ltx_core.errors import LtxError
+from ltx_core.media.errors import MediaError
 from ltx_core.stages.base import NotReadyError
+from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import gather, load_samples, rejections
 from ltx_core.stages.folder import REPORT, SUMMARY, folder_of
 from ltx_core.stages.imported_dataset import gather_imported
+from ltx_core.stages.side_by_side import clip_picture
 from ltx_core.stages.sources import repeated_files
 from ltx_core.training.log import read_metrics
 
@@ -102,12 +105,22 @@ def _clip(context: Context, what: str) -> list[Table]:
         ),
         ("bucket", f"{clip.bucket} at {clip.fps:g} frames per second" if clip.has_picture else clip.bucket),
         *((column, file.place) for column, file in clip.file.side.items()),
+        *_beside(context, clip),
     ]
     rows = clip_rows(context, frozenset([clip.clip_id]))[clip.clip_id]
     return [
         _table(clip.name, ("what", "value"), facts),
         _table("rows", ("stage", "status", "content", "made"), rows),
     ]
+
+
+def _beside(context: Context, clip: Clip) -> list[tuple[str, Any]]:
+    """Where the picture of a clip beside its references and masks lies, if it has any."""
+    try:
+        path = clip_picture(context, clip)
+    except MediaError as error:
+        return [("side by side", f"cannot be shown: {error.reason}")]
+    return [] if path is None else [("side by side", path)]
 
 
 def clip_rows(context: Context, clips: frozenset[str]) -> dict[str, list[tuple[str, str, str, str]]]:

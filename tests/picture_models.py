@@ -97,10 +97,7 @@ def detector_folder(folder: Path) -> Path:
     return save(hf.RTDetrForObjectDetection(config), folder, settings)
 
 
-def sam2_folder(folder: Path) -> Path:
-    """A SAM 2 of small layers, at 64 x 64 pixels."""
-    torch.manual_seed(0)
-    size = 64
+def sam2_vision(size: int) -> hf.Sam2VisionConfig:
     backbone = hf.Sam2HieraDetConfig(
         hidden_size=8,
         num_attention_heads=1,
@@ -112,14 +109,20 @@ def sam2_folder(folder: Path) -> Path:
         window_positional_embedding_background_size=[2, 2],
         global_attention_blocks=[3],
     )
-    vision = hf.Sam2VisionConfig(
+    return hf.Sam2VisionConfig(
         backbone_config=backbone,
         backbone_channel_list=[64, 32, 16, 8],
         backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
         fpn_hidden_size=128,
     )
+
+
+def sam2_folder(folder: Path) -> Path:
+    """A SAM 2 of small layers, at 64 x 64 pixels."""
+    torch.manual_seed(0)
+    size = 64
     config = hf.Sam2VideoConfig(
-        vision_config=vision,
+        vision_config=sam2_vision(size),
         prompt_encoder_config={"hidden_size": 128, "image_size": size},
         mask_decoder_config={
             "hidden_size": 128,
