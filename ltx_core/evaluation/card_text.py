@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from ltx_core.evaluation.caption_warnings import caption_warnings
 from ltx_core.evaluation.report import ReportData, changes, verdict
 from ltx_core.evaluation.report_tables import (
     influence_sentences,
@@ -151,6 +152,7 @@ def _data(report: ReportData) -> str:
             f"{shortened(name, 60)} {count:,}" for name, count in data.caption_sources.items()
         )
         lines.append(f"- Captions: {markdown_text(origins)}.")
+        lines += [f"- {markdown_text(text)}" for text in caption_warnings(data)]
     if data.silent:
         lines.append(
             f"- {len(data.silent):,} without sound (`missing_audio: {data.missing_audio or 'not used'}`)."

@@ -87,6 +87,8 @@ class DatasetFacts:
         buckets: clips per bucket.
         durations: seconds of each clip.
         caption_sources: where captions came from ("sidecar", "describe", ...) -> clips.
+        shared_captions: captions that many clips share -> those clips.
+        caption_usage: tokens, requests and cost of captions that a server or a model wrote; "" for none.
         rejected: sources, clips or rows with status rejected.
         silent: ids of clips without sound.
         missing_audio: "mask", "drop" or "zeros": what becomes of them; "" when the mode has no audio.
@@ -100,6 +102,8 @@ class DatasetFacts:
     buckets: tuple[Bucket, ...] = ()
     durations: tuple[float, ...] = ()
     caption_sources: Mapping[str, int] = field(default_factory=dict)
+    shared_captions: Mapping[str, int] = field(default_factory=dict)
+    caption_usage: str = ""
     rejected: tuple[Rejected, ...] = ()
     silent: tuple[str, ...] = ()
     missing_audio: str = ""

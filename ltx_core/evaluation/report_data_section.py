@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ltx_core.evaluation import plots
 from ltx_core.evaluation.browsing.charts import histograms
 from ltx_core.evaluation.browsing.facts import kind_of_reason
+from ltx_core.evaluation.caption_warnings import caption_warnings
 from ltx_core.evaluation.markup import Html, element, image_uri, joined, table
 from ltx_core.evaluation.report import DatasetFacts
 from ltx_core.evaluation.report_tables import number, shortened
@@ -97,7 +98,10 @@ def _captions(data: DatasetFacts) -> Html | None:
     if not data.caption_sources:
         return None
     rows = [[name, number(count)] for name, count in data.caption_sources.items()]
-    return joined([element("h3", "Captions"), table(["from", "clips"], rows, "Captions by origin", [1])])
+    parts = [element("h3", "Captions"), table(["from", "clips"], rows, "Captions by origin", [1])]
+    if data.caption_usage:
+        parts.append(element("p", data.caption_usage))
+    return joined([*parts, *(element("p", text) for text in caption_warnings(data))])
 
 
 def _silent(data: DatasetFacts) -> Html | None:

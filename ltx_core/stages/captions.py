@@ -135,3 +135,15 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     if counts["requests"]:
         found |= {**counts, "cost": round(cost, 6)}
     return found
+
+
+def usage_words(rows: Sequence[Row]) -> str:
+    """What captions of a server or a model took, in a sentence; "" where none was asked."""
+    found = summary(rows)
+    if "requests" not in found:
+        return ""
+    cost = f", at a cost of {found['cost']:.4g}" if found["cost"] else ""
+    return (
+        f"{found['requests']:,} requests, {found['prompt_tokens']:,} tokens sent and "
+        f"{found['completion_tokens']:,} received{cost}."
+    )

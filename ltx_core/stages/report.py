@@ -15,11 +15,13 @@ from ltx_core import __version__
 from ltx_core.config.root import Config
 from ltx_core.evaluation.browsing.facts import in_rounds, measures
 from ltx_core.evaluation.browsing.links import INDEX, between
+from ltx_core.evaluation.caption_warnings import shared_captions
 from ltx_core.evaluation.report import Bucket, DatasetFacts, ReportData, SampleGroup, StageTime
 from ltx_core.evaluation.rows import Effect, LossRow
 from ltx_core.models.info import ModelInfo
 from ltx_core.stages.browse_facts import facts_of, gathered
 from ltx_core.stages.browse_frames import contact_strip
+from ltx_core.stages.captions import usage_words
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.factors import factor_metadata
@@ -97,6 +99,8 @@ def dataset_facts(context: Context, samples: Sequence[Sample], folder: Path) -> 
         buckets=tuple(Bucket(name, buckets[name], heldout[name]) for name in sorted(buckets | heldout)),
         durations=tuple(sample.duration for sample in samples),
         caption_sources=Counter(sample.caption_source for sample in samples),
+        shared_captions=shared_captions(sample.caption for sample in samples),
+        caption_usage=_caption_usage(context),
         rejected=tuple(all_rejected(context)),
         silent=tuple(sample.name for sample in samples if not sample.has_audio) if with_audio else (),
         missing_audio=context.config.dataset.audio.missing if with_audio else "",
@@ -165,6 +169,13 @@ def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
 def _finite(row: dict[str, Any], modality: str) -> bool:
     loss = row[f"loss_{modality}"]
     return loss is not None and math.isfinite(loss)
+
+
+def _caption_usage(context: Context) -> str:
+    """What captions of a server or a model took, in words."""
+    if context.config.imported:
+        return ""
+    return usage_words([row for _, row in context.results("captions")])
 
 
 def _truncated(context: Context) -> dict[str, int]:
