@@ -1,8 +1,8 @@
 """Read single frames of a video, exactly, as RGB.
 
 Design choices
-- decord reads plain files: its own reader per call, sorted indices, closed at once (it decodes ahead without
-  bound, and a reader that two threads share hangs).
+- decord reads plain files, unless many large frames are wanted: its own reader per call, sorted indices,
+  closed at once (it decodes ahead without bound, and a reader that two threads share hangs).
 - PyAV reads what decord gets wrong or cannot read: AV1, AVI, GIF, edit lists, pixels that are not square,
   high-definition video that does not state its colours, more than 8 bits, high dynamic range, fields, alpha,
   several videos in one file, damaged files (decord believes any header, and ends the process where memory for
@@ -17,7 +17,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +36,9 @@ log = logging.getLogger(__name__)
 DECORD_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "libvpx", "libvpx-vp9"})
 DECORD_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 """In others (AVI with B-frames, for one) decord returns wrong frames without a word."""
-DECORD_BATCH = 16
-"""Frames that decord hands over at once."""
+DECORD_BYTES = 256 << 20
+"""Frames that decord hands over at once may take so much memory; more are read one by one by PyAV. Asked for
+in parts, decord would go on decoding in between, and fill the memory with the rest of the film."""
 Frames = NDArray[np.uint8]
 Size = tuple[int, int]
 Change = Callable[[Frames], Frames]
@@ -143,11 +143,11 @@ def _frames(
     reason = treatment.refusal(info)
     if reason:
         raise MediaError(reason, path)
-    if is_plain(info):
+    width, height = size or (info.width, info.height)
+    if is_plain(info) and 3 * width * height * len(indices) <= DECORD_BYTES:
         frames = _by_decord(path, indices, size, index)
-        first = next(frames, None)
-        if first is not None:
-            return chain([first], frames)
+        if frames is not None:
+            return iter(frames)
     if info.pillow:
         return _by_pillow(path, indices, size, info)
     return _by_pyav(path, indices, size, index, treatment)
@@ -165,31 +165,26 @@ def _collected(frames: Iterator[Frames], count: int, change: Change | None) -> F
     return out
 
 
-def _by_decord(path: Path, indices: list[int], size: Size | None, index: FrameIndex) -> Iterator[Frames]:
-    """Frames by decord; none when it fails on this file, and by PyAV from where it fails later on."""
+def _by_decord(path: Path, indices: list[int], size: Size | None, index: FrameIndex) -> Frames | None:
+    """Frames by decord, or None when it fails on this file."""
     try:
         import decord
     except ImportError:
-        return
+        return None
     decord.logging.set_level(decord.logging.QUIET)
     width, height = size or (-1, -1)
-    reader, done = None, 0
+    reader = None
     try:
         reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1, width=width, height=height)
         if len(reader) != len(index.times):
             log.debug("%s: decord counts %d frames, PyAV %d", path, len(reader), len(index.times))
-            return
-        for start in range(0, len(indices), DECORD_BATCH):
-            batch = reader.get_batch(indices[start : start + DECORD_BATCH]).asnumpy()
-            for frame in batch:
-                yield frame
-                done += 1
-    except (decord.DECORDError, RuntimeError, UnicodeEncodeError) as error:  # the last: names not of UTF-8
+            return None
+        return np.asarray(reader.get_batch(indices).asnumpy(), np.uint8)
+    except (decord.DECORDError, RuntimeError) as error:
         log.debug("%s: decord failed (%s); reading with PyAV", path, str(error).splitlines()[0])
+        return None
     finally:
         del reader
-    if 0 < done < len(indices):
-        yield from _by_pyav(path, indices[done:], size, index, PLAIN)
 
 
 def _by_pillow(path: Path, indices: list[int], size: Size | None, info: MediaInfo) -> Iterator[Frames]:

@@ -18,6 +18,8 @@ HLG = {"x265-params": f"{X265}:transfer=arib-std-b67:colorprim=bt2020:colormatri
 NTSC, NTSC_FILM = Fraction(30000, 1001), Fraction(24000, 1001)
 UNEVEN = tuple(accumulate([0] + [40, 20, 100, 15, 25] * 9))
 """Milliseconds at which a film of varying rate shows its 46 frames."""
+FINE = {"bit_rate": 4_000_000}
+"""For encoders that spoil a film else, so that its spoilt frames are cuts."""
 VIDEO = {"kind": "video", "frames": FRAMES, "width": 96, "height": 64}
 
 
@@ -74,12 +76,12 @@ CODECS = [
     _used("vp8.webm", Film("libvpx", options={"deadline": "realtime", "cpu-used": "8", "b": "2M"})),
     _used("vp9.webm", Film("libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"})),
     _used("av1.mp4", Film("libsvtav1", options={"preset": "12", "svtav1-params": "lp=1"})),
-    _used("mpeg2.mpg", Film("mpeg2video")),
+    _used("mpeg2.mpg", Film("mpeg2video", tags=FINE)),
     _used("mjpeg.avi", Film("mjpeg", "yuvj420p")),
     _used("prores.mov", Film("prores_ks", "yuv422p10le"), depth=10),
     _used("lossless.mkv", Film("ffv1", "yuv444p")),
-    _used("theatre.flv", Film("flv", rate=Fraction(25), tags={"bit_rate": 4_000_000}), fps=25.0),
-    _used("windows.wmv", Film("wmv2", tags={"bit_rate": 4_000_000})),
+    _used("theatre.flv", Film("flv", rate=Fraction(25), tags=FINE), fps=25.0),
+    _used("windows.wmv", Film("wmv2", tags=FINE)),
     _used("transport.ts", Film(sounds=(tone(SECONDS),), sound_rate=48000), has_audio=True),
     _used("no_times.avi", Film("mpeg4", options={"bf": "2", "qscale": "2"}), seekable=False),
     _used("raw.h264", Film(options={"bf": "2"}, form="h264"), seekable=False, fps=25.0),
@@ -126,7 +128,9 @@ LOOKS = [
     _used("rgb.mp4", Film("libx264rgb", "rgb24")),
     _used("alpha.mov", Film("prores_ks", "yuva444p10le"), alpha=True),
     _used("interlaced.mp4", Film(interlaced=True, options={"x264-params": "tff=1"}), interlaced=True),
-    _used("interlaced.mpg", Film("mpeg2video", interlaced=True, rate=Fraction(25)), interlaced=True),
+    _used(
+        "interlaced.mpg", Film("mpeg2video", interlaced=True, rate=Fraction(25), tags=FINE), interlaced=True
+    ),
     _used("anamorphic.mp4", Film(tags={"sample_aspect_ratio": Fraction(4, 3)}), width=128, square=False),
     _used("odd_size.mp4", Film(size=(171, 97), pix_fmt="yuv444p"), width=171, height=97),
     _used("tiny.mkv", Film("ffv1", "yuv444p", size=(32, 18)), width=32, height=18),
