@@ -16,7 +16,7 @@ help:
 	@echo "make test    install, then style, types and tests"
 	@echo "make prove   the long proofs: kills, processes, servers"
 	@echo "make bench   the table of speeds"
-	@echo "make docs    the tables of docs/modes.md, from the lists in code"
+	@echo "make docs    the tables of docs/modes.md and docs/references-and-masks.md, from the lists in code"
 	@echo "make docs-models  the table of docs/models.md: every kind of model tried in every layout (minutes)"
 	@echo "make format  write the code as \`make test\` wants it"
 	@echo "make clean   remove what the demo wrote (not the installation)"
@@ -54,6 +54,7 @@ bench: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python -m ltx_core.config.modes_table
+	$(BIN)/python -m ltx_core.config.kinds_tables
 
 docs-models: $(VENV)/.installed-dev
 	PYTHONPATH=tests $(BIN)/python -m zoo.page
