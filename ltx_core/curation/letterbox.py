@@ -13,6 +13,7 @@ Design choices
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class BorderWatch:
     """Observes how deep the one-colour border of each side is, frame by frame."""
 
     def __init__(self) -> None:
-        self._rows: list[list[int]] = []
+        self._rows = array("h")
         self.size = (0, 0)
 
     def see(self, number: int, time: float, frame: Frame) -> None:
@@ -63,11 +64,11 @@ class BorderWatch:
         found = _side(columns, planes.swapaxes(1, 2)) + _side(rows, planes)
         found += _side(columns[:, ::-1], planes.swapaxes(1, 2)[:, ::-1])
         found += _side(rows[:, ::-1], planes[:, ::-1])
-        self._rows.append(found)
+        self._rows.extend(found)
 
     def result(self) -> Mapping[str, Numbers]:
         """`[frames, 4 sides, 5]`: depth in lines, share of the edge (percent), and the border's colour."""
-        return {"borders": np.asarray(self._rows, np.int16).reshape(-1, 4, 5)}
+        return {"borders": np.array(self._rows, np.int16).reshape(-1, 4, 5)}
 
 
 def _lines(planes: Frame, axis: int) -> NDArray[np.int16]:

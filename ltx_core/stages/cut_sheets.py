@@ -84,9 +84,9 @@ def cut_sheets(
     for number, (item, row) in enumerate(found, 1):
         facts = sources[item.clip_id]
         entries = [_entry(item, cut, words) for cut in row.columns["cuts"]]
-        if facts.columns["kind"] == "audio":
-            pages, problem = [], "sound: no pictures"
-        else:
+        pages: list[Path] = []
+        problem = "sound: no pictures"
+        if facts.columns["kind"] != "audio":
             pages, problem = _draw(context, item, facts, entries)
             _write_stats(context, scenes[item.clip_id], _folder(context, item) / STATS)
         kept = sum(entry.kept for entry in entries)

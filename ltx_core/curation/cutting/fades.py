@@ -8,6 +8,7 @@ Design choices
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,8 +28,8 @@ class Light:
     """Observes how bright each frame is: mean of all pixels, and its brightest one."""
 
     def __init__(self) -> None:
-        self._mean: list[float] = []
-        self._peak: list[int] = []
+        self._mean = array("f")
+        self._peak = array("h")
 
     def see(self, number: int, time: float, frame: NDArray[np.uint8]) -> None:
         """Take a frame `[h, w, 3]`."""
@@ -41,8 +42,8 @@ class Light:
     def result(self) -> dict[str, NDArray[np.float32]]:
         """`light`: mean brightness (0 to 255) of each frame; `peak`: the brightest value in it."""
         return {
-            "light": np.asarray(self._mean, np.float32),
-            "peak": np.asarray(self._peak, np.float32),
+            "light": np.array(self._mean, np.float32),
+            "peak": np.array(self._peak, np.float32),
         }
 
 

@@ -5,6 +5,7 @@ Frames are streamed: memory does not grow with the film but for its index and a 
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def run_pass(path: Path, part: Part, views: Mapping[int, Sequence[Observer]]) ->
     Raises:
         MediaError: when too many frames cannot be decoded.
     """
-    seen: list[int] = []
+    seen = array("q")
     for shown in every_frame(path, part.first, part.last):
         seen.append(shown.number)
         for width, watching in views.items():
@@ -85,7 +86,7 @@ def run_pass(path: Path, part: Part, views: Mapping[int, Sequence[Observer]]) ->
                 observer.see(shown.number, shown.time, picture)
     if len(seen) < COMPLETE_SHARE * (part.last - part.first):
         raise MediaError(f"unreadable: {len(seen)} of {part.last - part.first} frames can be decoded", path)
-    return np.asarray(seen, np.int64)
+    return np.array(seen, np.int64)
 
 
 def aligned(
