@@ -21,7 +21,7 @@ from pathlib import Path
 from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, NotReadyError, Stage
 from ltx_core.stages.context import Context
-from ltx_core.stages.scores import kept_clips
+from ltx_core.stages.clips import all_clips
 from ltx_core.stages.timing import add_timing
 from ltx_core.store.disk import DISK_ERRORS, explain, locked
 from ltx_core.store.keys import digest
@@ -208,7 +208,7 @@ class _Work:
             "bytes of frames",
             lambda: {
                 c.clip_id: 3 * c.bucket.width * c.bucket.height * c.bucket.frames
-                for c in kept_clips(self.context)
+                for c in all_clips(self.context)
             },
         )
         group: set[str] = set()
