@@ -30,6 +30,8 @@ OUTER, INNER = 4096, 256
 """Clips that are compared with those before them at a time, and among themselves."""
 PAIRS = 1 << 20
 """Candidates that are compared at a time, for flat memory."""
+FEWEST_BANDS = 5
+"""Of the bits of a hash, so that a band's values fit into a small table."""
 DENSE = 2
 """Share of all pairs (one in so many) from which they are compared one by one."""
 Hashes = NDArray[np.uint64]
@@ -144,7 +146,8 @@ class _Table:
         self._shots = _numbered([clip.shot or f"\0{number}" for number, clip in enumerate(clips)])
         # If `hashes` of five agree, one of any `5 - hashes + 1` does.
         self._places = range(PLACES - options.hashes + 1)
-        edges = np.linspace(0, 64, options.distance + 2).round().astype(np.uint64)
+        bands = max(options.distance + 1, FEWEST_BANDS)
+        edges = np.linspace(0, 64, bands + 1).round().astype(np.uint64)
         self._bands = list(zip(edges[:-1], edges[1:] - edges[:-1], strict=True))
 
     def same(self, queries: Indices, others: Indices) -> Iterator[tuple[Indices, Indices]]:

@@ -18,7 +18,7 @@ from ltx_core.curation.measures.sync import sync
 from ltx_core.media.audio import QUIETEST_DBFS, SILENCE_DBFS
 
 Series = Mapping[str, NDArray[Any]]
-BLACK = 0.08
+BLACK = 0.07
 """Luma (0 to 1) that 99 of 100 pixels of a black frame do not exceed: video's black and noise."""
 HASH_PLACES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Where in a clip its hashes are taken."""

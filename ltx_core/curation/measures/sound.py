@@ -38,12 +38,13 @@ class SoundMeasures:
             name: array("f") for name in ("sound_level", "sound_sharp", "sound_peak", "sound_clipped")
         }
         self._rest: Wave | None = None
+        self._before: Wave | None = None
         self._at = 0
 
     def take(self, begin: int, samples: Wave) -> None:
         """Take `[C, S]` samples, the first of which is number `begin`; what was there before is left out."""
         if self._rest is None or self._rest.shape[0] != samples.shape[0]:
-            self._rest = np.zeros((samples.shape[0], 0), np.float32)
+            self._rest, self._before = np.zeros((samples.shape[0], 0), np.float32), None
         missing = begin - self._at - self._rest.shape[1]
         if missing < 0:
             samples = samples[:, -missing:]
@@ -61,6 +62,7 @@ class SoundMeasures:
             hops = -(-end * HOPS_PER_SECOND // self.rate)
             self._rest = np.pad(self._rest, ((0, 0), (0, -(-hops * self.rate // HOPS_PER_SECOND) - end)))
             self._measure()
+            self._rest = None
         return {name: np.array(values, np.float16) for name, values in self._series.items()}
 
     def _measure(self) -> None:
@@ -73,7 +75,9 @@ class SoundMeasures:
             return
         part, begins = self._rest[:, : edges[-1]], np.array(edges[:-1])
         counts = np.diff(edges)
-        steps = np.diff(part, axis=1, prepend=part[:, :1])
+        before = part[:, :1] if self._before is None else self._before
+        steps = np.diff(part, axis=1, prepend=before)
+        self._before = part[:, -1:].copy()
         clipped = _in_runs(np.abs(part) >= FULL).any(axis=0)
         found = {
             "sound_level": _decibels(np.add.reduceat(np.square(part), begins, axis=1) / counts),

@@ -119,7 +119,7 @@ class FilterOptions:
     black: Above = Above("on", 0.98)
     duplicate: DuplicateFilter = DuplicateFilter("report", 6, 4)
     letterboxed: Above = Above("report", 0.15)
-    text: TextFilter = TextFilter("report", 0.05, 0.002)
+    text: TextFilter = TextFilter("report", 0.03, 0.002)
     silent: Below = Below("report", -60.0)
     clipped: Above = Above("report", 0.01)
     out_of_step: StepFilter = StepFilter("report", 0.12, 0.25)
@@ -154,7 +154,10 @@ def long_form(value: Any) -> Any:
         value = dict.fromkeys(FILTERS, mode)
     if not isinstance(value, Mapping):
         return value
-    return {name: _long(name, one) if name in FILTERS else one for name, one in value.items()}
+    found = {name: _long(name, one) if name in FILTERS else one for name, one in value.items()}
+    if isinstance(found.get("scorers"), list | tuple):
+        found["scorers"] = [_stated(one) if isinstance(one, Mapping) else one for one in found["scorers"]]
+    return found
 
 
 def _long(name: str, value: Any) -> Any:
@@ -171,9 +174,12 @@ def _long(name: str, value: Any) -> Any:
         )
     if not isinstance(value, Mapping):
         return value
-    # YAML reads a bare on or off as a truth value.
-    stated = {key: _mode(one) or one if key == "mode" else one for key, one in value.items()}
-    return {**default, **stated}
+    return {**default, **_stated(value)}
+
+
+def _stated(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with its mode in words: YAML reads a bare on or off as a truth value."""
+    return {key: (_mode(one) or one) if key == "mode" else one for key, one in value.items()}
 
 
 def _mode(value: Any) -> Mode | None:
