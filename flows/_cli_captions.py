@@ -10,7 +10,11 @@ import typer
 from flows._screen import console, errors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ltx_core.run import Pipeline
+    from ltx_core.stages.base import StagePlan
+    from ltx_core.stages.context import Context
 
 captions_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Review captions in a spreadsheet and take them back."
@@ -66,6 +70,14 @@ def apply(
     Example: ltx captions apply my_run.yaml captions.csv
     """
     _apply(config, overrides, edited)
+
+
+def show_cost(context: Context, plans: Sequence[StagePlan]) -> None:
+    """What captions cost, where a server is asked for them; and what is wrong with those that are there."""
+    from ltx_core.stages.caption_costs import caption_notes, cost_line
+
+    for text in filter(None, (cost_line(context, plans), caption_notes(context))):
+        console.print(f"{'captions':<14} {text}", markup=False)
 
 
 def _apply(config: Path, overrides: list[str] | None, edited: Path) -> None:

@@ -132,6 +132,7 @@ def plan(
     Example: ltx plan configs/t2v_lora.yaml --gpu-memory 24GiB dataset.source=/data/films
     """
     from flows._buckets import choose_anew, show_mixture
+    from flows._cli_captions import show_cost
     from flows._estimate import show_estimate
     from ltx_core.run import Pipeline
     from ltx_core.stages.device import memory_of
@@ -146,6 +147,7 @@ def plan(
     show_plans(plans)
     show_mixture(pipeline.context)
     show_estimate(pipeline.estimate(plans, device))
+    show_cost(pipeline.context, plans)
 
 
 @app.command()

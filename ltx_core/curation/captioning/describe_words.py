@@ -38,7 +38,7 @@ def paragraph(phrase: str, frames: Frames, wave: NDArray[np.float32] | None, sou
     small = frames[:, :: max(1, frames.shape[1] // 96), :: max(1, frames.shape[2] // 96)]
     sentences = [f"{phrase[0].upper()}{phrase[1:]}", _pace(small), _light(small), _course(small)]
     if sound:
-        sentences.append(f"{describe_sound(wave, rate)[0]} is heard throughout")
+        sentences.append(f"what is heard is {describe_sound(wave, rate)[0]}")
     elif wave is not None:
         sentences.append("there is no sound")
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in sentences if text)

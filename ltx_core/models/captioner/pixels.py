@@ -122,4 +122,4 @@ def _normalised(frames: NDArray[np.uint8], options: PixelOptions) -> NDArray[np.
     """float32 `[F, 3, H, W]`."""
     values = frames.astype(np.float32) / 255
     scaled = (values - np.array(options.mean, np.float32)) / np.array(options.std, np.float32)
-    return scaled.transpose(0, 3, 1, 2)
+    return np.asarray(scaled.transpose(0, 3, 1, 2), np.float32)

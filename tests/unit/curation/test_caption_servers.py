@@ -14,15 +14,11 @@ import numpy as np
 import pytest
 from caption_server import Server, said
 
-from ltx_core.curation.captioning.answer import clean_answer
 from ltx_core.curation.captioning.endpoint import Endpoint
 from ltx_core.curation.captioning.gemini import Gemini
 from ltx_core.curation.captioning.ledger import Ledger
 from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, Usage
-from ltx_core.curation.captioning.prompts import SOUND_TEMPLATES, TEMPLATES, places, template
-from ltx_core.curation.captioning.verdict import judge
 from ltx_core.curation.options.captions import CaptionOptions
-from ltx_core.errors import ConfigError
 
 KEY = "a-secret-key"
 FRAMES = np.random.default_rng(0).integers(0, 255, (9, 32, 48, 3), np.uint8)
@@ -280,53 +276,3 @@ def test_gemini_asks_to_wait_in_its_own_words(serve):
     assert pauses == [pytest.approx(35.7)]
     with pytest.raises(EndpointError, match="must lead to the Gemini API"):
         ask(serve(said("A cat.")), kind=Gemini)
-
-
-@pytest.mark.parametrize(
-    ("answer", "caption"),
-    [
-        ("In this video, we see a red kite. It dives.", "A red kite. It dives."),
-        ("Here is a detailed description of the video:\n\nA red kite.", "A red kite."),
-        ("Certainly! The footage opens with a red kite.", "A red kite."),
-        ('["A red kite."]', "A red kite."),
-        ('{"combined_caption_english": "A red kite.", "mood": "calm"}', "A red kite."),
-        ("A kite rises. " + "It turns left. " * 9, "A kite rises. It turns left."),
-        ("The video shows the river.", "The river."),
-        ("In this video game arcade, two people play.", "In this video game arcade, two people play."),
-        ("The scene painter shows his work.", "The scene painter shows his work."),
-        ("Well, well, well, a man says.", "Well, well, well, a man says."),
-    ],
-)
-def test_stock_phrases_and_loops_are_taken_off(answer, caption):
-    assert clean_answer(answer) == caption
-
-
-def test_a_cut_answer_ends_with_its_last_sentence_and_own_phrases_go_too():
-    assert clean_answer('A man says "stop." Then the', cut=True) == 'A man says "stop."'
-    assert clean_answer("A man runs towards the", cut=True) == "A man runs towards the"
-    assert clean_answer("Shot on film: a man runs.", ("shot on film",)) == "A man runs."
-    with pytest.raises(NoCaptionError, match="repeats itself"):
-        clean_answer("cat " * 200)
-
-
-def test_templates_can_be_filled_and_a_typing_mistake_is_named():
-    for sound, known in ((False, TEMPLATES), (True, SOUND_TEMPLATES)):
-        for name, text in known.items():
-            assert template(name, sound) == text and places(text) <= {"duration", "has_sound", "hint"}
-    assert template('Answer as {"caption": "..."}, please.') == 'Answer as {"caption": "..."}, please.'
-    with pytest.raises(ConfigError, match=r"placeholder \{fps\}"):
-        template("At {fps}, what is seen?")
-
-
-def test_a_stray_status_never_raises_anything_else():
-    for status in (*range(400, 430), 500, 501, 502, 503, 504, 529):
-        for text in (
-            "",
-            "{",
-            "[]",
-            '{"error": null}',
-            '{"error": {"message": 3}}',
-            '{"message": "no"}',
-            "video",
-        ):
-            assert judge(status, text, {}, frozenset({"video"})).kind

@@ -16,6 +16,7 @@ from ltx_core.curation.captioning.journal import Answered, Journal
 from ltx_core.curation.captioning.outcome import EndpointError
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.run import Pipeline
+from ltx_core.stages.caption_costs import caption_notes, cost_line
 
 ROOT = Path(__file__).parents[3]
 sys.path.append(str(ROOT / "tests" / "unit" / "models"))
@@ -117,6 +118,12 @@ def test_answers_are_counted_and_cleaned_anew_without_asking(server, workspace, 
     assert manifest["caption_sources"] == {"endpoint": count} and count == manifest["rows"] > 3
     assert (manifest["prompt_tokens"], manifest["completion_tokens"]) == (1000 * count, 50 * count)
     assert manifest["cost"] == pytest.approx(count * 0.0025)
+    pipe = pipeline(workspace, films, *prices, server=server)
+    assert cost_line(pipe.context, pipe.plans()) == f"{count} requests so far, cost {count * 0.0025:.4g}"
+    new = pipeline(workspace, films, *prices, "dataset.captions.max_tokens=99", server=server)
+    assert f"; {count} clips to ask about: about {1050 * count:,} tokens" in cost_line(
+        new.context, new.plans()
+    )
     found = rows(pipeline(workspace, films, server=server))
     assert {row.columns["raw"][:15] for row in found} == {"The video shows"}
     assert {row.columns["caption"][:12] for row in found} == {"Thing number"}
@@ -159,6 +166,8 @@ def test_answers_that_were_given_are_not_asked_for_again_after_a_failure(server,
     def fails_at_four(number, body):
         return said(f"Thing {number}.") if number < 4 else (401, {"error": "who are you"})
 
+    pipe = pipeline(workspace, films)
+    assert caption_notes(pipe.context).endswith("measured and say nothing of content")
     server.answer = fails_at_four
     with pytest.raises(EndpointError, match=r"\.mp4 #\d+: .*refused the key"):
         prepare(pipeline(workspace, films, "dataset.captions.concurrency=1", server=server))
@@ -235,7 +244,7 @@ def test_the_journal_keeps_whole_lines_and_goes_when_the_store_has_them(tmp_path
 def test_a_model_in_this_process_writes_captions_and_is_part_of_their_key(workspace, films, tmp_path):
     from tiny_captioners import save
 
-    options = ["captioner=transformers", "max_tokens=4", "batch_size=3"]
+    options = ["captioner=transformers", "max_tokens=2", "batch_size=3"]
     first, second = (
         save("qwen2_5_omni", tmp_path / name, seed) for seed, name in enumerate(("first", "second"))
     )
@@ -251,7 +260,7 @@ def test_a_model_in_this_process_writes_captions_and_is_part_of_their_key(worksp
     moved = tmp_path / "moved"
     first.rename(moved)
     assert prepare(of(moved, "batch_size=1")) == {}
-    assert prepare(of(second))["captions"]["rows"] == manifest["rows"]
+    assert of(second).plan("captions").missing == manifest["rows"]
 
 
 @pytest.mark.parametrize(
