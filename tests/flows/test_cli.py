@@ -15,7 +15,15 @@ from fake_pipeline import ROWS, FakePipeline
 ROOT = Path(__file__).resolve().parents[2]
 LTX = (sys.executable, "-m", "flows.cli")
 COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "sample", "export", "init")
-COMMANDS += ("store verify", "store gc", "store import", "config migrate", "config show", "config schema")
+COMMANDS += (
+    "store verify",
+    "store gc",
+    "store import",
+    "store export clips",
+    "config migrate",
+    "config show",
+    "config schema",
+)
 
 FAKE_RUN = """
 import sys
