@@ -68,6 +68,7 @@ What a ratio includes beside the library's own work:
 - An autoencoder in pieces: random weights, as deep as LTX-2.0's and an eighth as wide, float32, pieces of one
   latent frame or row. Memory: the peak of a child process above what it held before, and the estimate
   by the config over that.
+- Duplicates: random hashes; seconds of the processor, not of the clock.
 - Cached runs: whole processes, from the start of Python to its end, the fastest of several.
 """
 
@@ -110,6 +111,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     import torch
 
     from benchmarks.block_swap import block_swap
+    from benchmarks.duplicates import duplicate_speeds
     from benchmarks.loading import loading
     from benchmarks.one_modality import one_modality
     from benchmarks.quantised import quantised
@@ -131,6 +133,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
         "demo": lambda: [cached_demo(folder, 3 if quick else 7)],
         "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
         "scan": lambda: [known_files(folder, 5000 if quick else 50_000, 3 if quick else 5)],
+        "duplicates": lambda: duplicate_speeds(5, quick),
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),
         "store": lambda: store_speeds(folder, 3 if quick else 7, quick),
     }
