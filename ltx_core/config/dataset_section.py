@@ -75,7 +75,9 @@ class DatasetSection(Section):
     """Share of sources and clips that may be set aside; scenes shorter than every bucket
     and clips that a filter sets aside do not count."""
 
-    @field_validator("source", mode="before")
+    @field_validator(
+        "source", mode="before", json_schema_input_type=str | SourceOptions | list[str | SourceOptions]
+    )
     @classmethod
     def _parse_source(cls, value: Any) -> Any:
         return parsed_sources(value)

@@ -180,7 +180,7 @@ def _by_decord(path: Path, indices: list[int], size: Size | None, index: FrameIn
             log.debug("%s: decord counts %d frames, PyAV %d", path, len(reader), len(index.times))
             return None
         return np.asarray(reader.get_batch(indices).asnumpy(), np.uint8)
-    except (decord.DECORDError, RuntimeError) as error:
+    except (decord.DECORDError, RuntimeError, UnicodeEncodeError) as error:  # the last: names not of UTF-8
         log.debug("%s: decord failed (%s); reading with PyAV", path, str(error).splitlines()[0])
         return None
     finally:

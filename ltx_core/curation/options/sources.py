@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SourceOptions:
 
     path: str
     name: str = ""
-    weight: Annotated[float, Gt(0), Lt(float("inf"))] = 1.0
+    weight: Annotated[float, Gt(0), Le(1e6)] = 1.0
     repeats: Annotated[int, Ge(1)] = 1
     regularisation: bool = False
     trigger: str | None = None

@@ -114,8 +114,9 @@ def shown(text: str) -> str:
 
 
 def unreadable(place: Path | ObjectUri, problem: str) -> SideFile:
-    """A file without bytes: its name stands for them."""
-    return SideFile(Path(str(place)), f"unreadable:{shown(str(place))}", problem)
+    """A file without bytes: its name stands for them, and of an object the reason too, which may change."""
+    reason = "" if isinstance(place, Path) else f" ({problem})"
+    return SideFile(Path(str(place)), f"unreadable:{shown(str(place))}{reason}", problem)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from ltx_core.config.load import build, dump
+from ltx_core.config.root import Config
 from ltx_core.errors import ConfigError
 
 
@@ -66,3 +67,9 @@ def test_a_wrong_endpoint_is_refused_without_its_password(tmp_path):
         with pytest.raises(ConfigError, match=says) as caught:
             read(tmp_path, "s3://bucket", object_store={"endpoint": endpoint})
         assert "hunter2" not in str(caught.value)
+
+
+def test_the_schema_that_editors_read_knows_every_form():
+    section = Config.model_json_schema()["$defs"]["DatasetSection"]["properties"]["source"]
+    one = [{"type": "string"}, {"$ref": "#/$defs/SourceOptions"}]
+    assert section["anyOf"] == [*one, {"type": "array", "items": {"anyOf": one}}]
