@@ -104,30 +104,6 @@ def histogram(values: Sequence[float], title: str, x_label: str) -> Figure:
     return figure
 
 
-def distribution(
-    values: Sequence[float], title: str, x_label: str, limits: Sequence[float] = (), y_label: str = "clips"
-) -> Figure:
-    """How often values lie where: 24 bins, with a dashed line at each of `limits`.
-
-    Few distinct values are drawn as by `histogram`; values beyond both ends of the middle 99.8 per cent are
-    counted in the outermost bins, so that one of them does not flatten the others.
-    """
-    import numpy as np
-    from matplotlib.ticker import MaxNLocator
-
-    found = np.asarray([value for value in values if np.isfinite(value)], np.float64)
-    if not limits and len({f"{value:.2f}" for value in found.tolist()}) <= MAX_SINGLE_BARS:
-        return histogram(found.tolist(), title, x_label)
-    figure, axes = _axes(title, x_label, y_label)
-    if found.size:
-        low, high = (float(end) for end in np.quantile(found, (0.001, 0.999)))
-        axes.hist(np.clip(found, low, high), bins=24, color=BLUE, rwidth=0.92)
-    for limit in limits:
-        axes.axvline(limit, color=ORANGE, linewidth=1.6, linestyle="--")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure
-
-
 def stacked_bars(labels: Sequence[str], parts: Mapping[str, Sequence[int]], title: str) -> Figure:
     """Counts per label as horizontal bars, stacked by part (`train`, `held-out`), with the sum at the end."""
     from matplotlib.ticker import MaxNLocator

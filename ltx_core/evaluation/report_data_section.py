@@ -70,7 +70,7 @@ def _measures(data: DatasetFacts) -> Html | None:
     if not data.measures:
         return None
     name = f"Histograms of {len(data.measures)} measures"
-    return element("details", element("summary", name), histograms(data.measures, "dataset"))
+    return element("details", element("summary", name), histograms(data.measures))
 
 
 def _drawings(data: DatasetFacts) -> list[Html]:

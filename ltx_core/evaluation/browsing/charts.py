@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ltx_core.evaluation import plots
+from ltx_core.evaluation.browsing.bars import histogram_svg
 from ltx_core.evaluation.browsing.card import place
 from ltx_core.evaluation.browsing.facts import ClipFacts, Measure
 from ltx_core.evaluation.markup import Html, element, joined, printable, table
@@ -16,13 +17,13 @@ MAX_BARS = 30
 """Rows of a table of counts before the rest is summed up."""
 
 
-def histograms(found: Sequence[Measure], prefix: str = "h") -> Html:
+def histograms(found: Sequence[Measure]) -> Html:
     """All of them, in a grid."""
-    return element("div", *(_figure(one, f"{prefix}{n}") for n, one in enumerate(found)), class_="plots")
+    return element("div", *(_figure(one) for one in found), class_="plots")
 
 
-def _figure(one: Measure, prefix: str) -> Html:
-    drawing = plots.svg(plots.distribution(one.values, one.name, one.unit, one.limits), prefix)
+def _figure(one: Measure) -> Html:
+    drawing = histogram_svg(one.values, one.name, one.unit, one.limits)
     middle = statistics.median(one.values)
     words = (
         f"{one.name} ({one.unit}) of {len(one.values):,} clips: from {number(min(one.values))} to "
@@ -32,7 +33,7 @@ def _figure(one: Measure, prefix: str) -> Html:
         words += f" Limits: {', '.join(f'{limit:g}' for limit in one.limits)}."
     return element(
         "figure",
-        element("div", Html(drawing), role="img", aria_label=words),
+        element("div", drawing, role="img", aria_label=words),
         element("figcaption", words),
     )
 
