@@ -40,7 +40,7 @@ def text_share(gray: Gray) -> float:
     if min(height, width) < HEIGHTS[0]:
         return 0.0
     gradient = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    strong = STRONGEST * float(np.percentile(gradient, 99.5))
+    strong = STRONGEST * _quantiles(gradient, 0.995)[0]
     edges = (gradient > max(EDGE, strong)).astype(np.uint8)
     joined = cv2.morphologyEx(edges, cv2.MORPH_CLOSE, np.ones((1, GAP), np.uint8))
     # Thin bridges between lines are cut.
@@ -62,10 +62,16 @@ def text_share(gray: Gray) -> float:
 
 def _is_writing(line: Gray) -> bool:
     """Whether a piece of a picture holds uneven strokes that stand out, brighter or darker than the rest."""
-    dark, middle, bright = np.percentile(line, (3, 50, 97))
+    dark, middle, bright = _quantiles(line, 0.03, 0.5, 0.97)
     return (bright - middle >= STANDS_OUT and _has_strokes(line > (middle + bright) / 2)) or (
         middle - dark >= STANDS_OUT and _has_strokes(line < (middle + dark) / 2)
     )
+
+
+def _quantiles(picture: Gray, *shares: float) -> list[int]:
+    """Levels that such shares of the pixels do not exceed; a histogram is much faster than sorting."""
+    counts = np.cumsum(np.bincount(picture.ravel(), minlength=256))
+    return [int(np.searchsorted(counts, share * counts[-1])) for share in shares]
 
 
 def _has_strokes(ink: NDArray[np.bool_]) -> bool:
