@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from ltx_core.media.streams import decoded, video_stream
 
 WIDTH = 256
 """Pixels across of the small frames (PySceneDetect's own default)."""
+Numbered = Generator[tuple[int, Any], None, None]
+"""Frames as decoded, with their numbers."""
 LEAD_IN = 1.0
 """Seconds before the wanted part from which on a film is decoded: frames near a jump may be missing."""
 
@@ -65,14 +67,14 @@ def every_frame(path: Path, first: int = 0, last: int | None = None) -> Iterator
                 yield Shown(number, index.times[number], info, frame)
 
 
-def _by_pillow(path: Path, info: MediaInfo) -> Iterator[tuple[int, Any]]:
+def _by_pillow(path: Path, info: MediaInfo) -> Numbered:
     if info.kind == "image":
         yield 0, read_picture(path)
     else:
         yield from zip(range(info.frames), moving_frames(path), strict=False)
 
 
-def _by_pyav(path: Path, index: FrameIndex, first: int) -> Iterator[tuple[int, Any]]:
+def _by_pyav(path: Path, index: FrameIndex, first: int) -> Numbered:
     numbers = {pts: number for number, pts in enumerate(index.pts)} if index.seekable else None
     with open_media(path) as container:
         stream = video_stream(container)

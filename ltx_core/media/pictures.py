@@ -16,7 +16,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,12 +44,16 @@ DNG_VERSION, SUBFILE_TYPE = 50706, 254
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
 AVIF = (b"avif", b"avis")
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError)
-_BROKEN += (OverflowError, ArithmeticError, MemoryError, RuntimeError, NotImplementedError)
-_BROKEN += (struct.error, zlib.error)
+_BROKEN: tuple[type[Exception], ...] = (
+    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError),
+    *(OverflowError, ArithmeticError, MemoryError, RuntimeError, NotImplementedError),
+    *(struct.error, zlib.error),
+)
 """What Pillow's readers raise on damaged files."""
-_HEADS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"\xff\x4f\xff\x51")
-_HEADS += (b"\0\0\0\x0cjP", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+_HEADS: tuple[bytes, ...] = (
+    *(b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"\xff\x4f\xff\x51"),
+    *(b"\0\0\0\x0cjP", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"),
+)
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,16 @@ def _look(path: Path, size: int, changed: int) -> PictureFacts | None:
         if moves and image.format in BY_FFMPEG:
             return None
         _check(image, path)
-        form, shown, alpha = str(image.format), image.size, bool(image.has_transparency_data)
+        form, alpha = str(image.format), bool(image.has_transparency_data)
+        width, height = image.size
         if moves:
-            return PictureFacts(form, *shown, alpha, tuple(_durations(image)))
+            return PictureFacts(form, width, height, alpha, tuple(_durations(image)))
         if image.getexif().get(ORIENTATION, 1) in SIDEWAYS:
-            shown = shown[::-1]
+            width, height = height, width
         # Read to its end, at an eighth of the size where the format allows.
         image.draft("RGB", (64, 64))
         image.load()
-        return PictureFacts(form, *shown, alpha)
+        return PictureFacts(form, width, height, alpha)
 
 
 def read_picture(path: Path, size: Size | None = None) -> Picture:
@@ -123,7 +128,7 @@ def read_picture(path: Path, size: Size | None = None) -> Picture:
         return np.array(rgb, np.uint8)
 
 
-def moving_frames(path: Path, size: Size | None = None) -> Iterator[Picture]:
+def moving_frames(path: Path, size: Size | None = None) -> Generator[Picture, None, None]:
     """Every frame of a moving picture in order, as `read_picture` gives stills.
 
     Raises:
@@ -234,12 +239,13 @@ def _in_srgb(image: Any, profile: bytes | None) -> Any:
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    unusable: tuple[type[Exception], ...] = (ImageCms.PyCMSError, *_BROKEN)
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if image.mode == mode and "sRGB" in ImageCms.getProfileDescription(own):
             return image
         return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, *_BROKEN):
+    except unusable:
         return image
 
 

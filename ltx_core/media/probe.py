@@ -114,7 +114,7 @@ def probe(path: Path | str) -> MediaInfo:
 
 
 def _picture_info(picture: PictureFacts, index: FrameIndex) -> MediaInfo:
-    fields = {
+    fields: dict[str, Any] = {
         "width": picture.width,
         "height": picture.height,
         "container": PILLOW + picture.format.lower(),

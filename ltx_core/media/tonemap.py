@@ -85,7 +85,7 @@ def tone_map(signal: NDArray[np.floating], transfer: Transfer) -> NDArray[np.uin
 def _display_light(signal: NDArray[np.floating], transfer: Transfer) -> Light:
     """Light of a reference display in cd/m2, float32 `[H, W, 3]`."""
     codes = (np.clip(signal, 0, 1) * 65535 + 0.5).astype(np.uint16)
-    light = _table(transfer)[codes]
+    light: Light = _table(transfer)[codes]
     if transfer == "PQ":
         return light
     brightness = np.maximum(light @ BT2020_LUMA, 1e-9)[..., None]

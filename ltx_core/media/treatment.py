@@ -39,7 +39,7 @@ class Treatment:
 
     def applied(self, info: MediaInfo) -> str:
         """What is done to this file's pictures, as `tonemap+deinterlace`; "" for an ordinary one."""
-        steps = [self.hdr] if info.hdr else []
+        steps: list[str] = [self.hdr] if info.hdr else []
         steps += [self.interlaced] if info.interlaced else []
         return "+".join(steps)
 

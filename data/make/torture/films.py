@@ -62,7 +62,7 @@ def _rates() -> list[Case]:
     return [
         _used(
             f"rate_{name}.mp4",
-            Film(rate=rate, frames=80, sounds=(tone(80 / rate),)),
+            Film(rate=rate, frames=80, sounds=(tone(float(80 / rate)),)),
             frames=80,
             fps=float(rate),
         )
