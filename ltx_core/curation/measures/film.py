@@ -23,7 +23,7 @@ from ltx_core.curation.measures.text import text_share
 
 HASH_RATE = 8.0
 """Hashes, sharpness and motion per second."""
-TEXT_RATE = 2.0
+TEXT_RATE = 1.0
 """Looks for text per second."""
 
 
@@ -56,7 +56,7 @@ class FilmMeasures:
         """The series, by name; `*_frame` are the numbers of the frames that were sampled.
 
         Every frame: `luma_mean`, `luma_high`, `change`. Every eighth of a second: `sample_frame`,
-        `motion_mean`, `motion_peak`, `hash`, `sharpness`. Twice a second: `text_frame`, `text`. Stretches of
+        `motion_mean`, `motion_peak`, `hash`, `sharpness`. Every second: `text_frame`, `text`. Stretches of
         8 s: `overlay_first`, `overlay_last`, `overlay`.
         """
         return {
