@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows._cli_captions import captions_app
+from flows._cli_captions import captions_app, show_cost
 from flows._cli_config import config_app
 from flows._cli_export import export
 from flows._cli_sample import sample
@@ -132,7 +132,6 @@ def plan(
     Example: ltx plan configs/t2v_lora.yaml --gpu-memory 24GiB dataset.source=/data/films
     """
     from flows._buckets import choose_anew, show_mixture
-    from flows._cli_captions import show_cost
     from flows._estimate import show_estimate
     from ltx_core.run import Pipeline
     from ltx_core.stages.device import memory_of

@@ -22,7 +22,8 @@ dataset:
   fps: {fps}                        # every clip is resampled to this frame rate, sound kept in step
   trigger: ""                       # a phrase that every caption says, such as `in the style of mylora`
   captions:
-    captioner: describe             # for clips without a .txt beside them; `endpoint` asks a server
+    captioner: describe             # for clips without a .txt beside them; it measures and does not see:
+                                    # `endpoint`, `gemini` and `transformers` do (docs/captions.md)
   holdout: {{fraction: 0.1}}          # share of the sources that is never trained on and measures the LoRA
 
 training_strategy:                  # the mode; see docs/modes.md

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
+from flows._cli_captions import captions_app
 from ltx_core.config.load import load
 from ltx_core.curation.captioning.review import COLUMNS, guarded, unguarded
 from ltx_core.errors import LtxError
@@ -24,14 +26,14 @@ FORMULA = "=2+3 is what a =SUM says;\n“second line”, @home"
 
 
 def pipeline(folder):
-    settings = [
+    stated = [
         f"workspace={folder / 'workspace'}",
         f"dataset.source={folder / 'films'}",
         "engine.threads=1",
         "acceleration.threads=1",
         "dataset.trigger=''",
     ]
-    return Pipeline(load(ROOT / "configs" / "t2v_lora.yaml", settings, ROOT))
+    return Pipeline(load(ROOT / "configs" / "t2v_lora.yaml", stated, ROOT))
 
 
 def prepare(pipe):
@@ -52,8 +54,7 @@ def captions(folder):
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("review")
     (folder / "films").mkdir()
-    for name in ("wide.mp4", "blink.mp4"):
-        shutil.copy(ROOT / "data" / "footage" / name, folder / "films")
+    shutil.copy(ROOT / "data" / "footage" / "silent_film.mp4", folder / "films")
     prepare(pipeline(folder))
     return folder
 
@@ -171,6 +172,32 @@ def test_a_caption_that_was_changed_in_the_wrong_column_is_named(prepared, writt
     save(path, rows)
     found = apply_review(pipeline(prepared).context, path)
     assert (found.changed, found.misplaced) == ((), (rows[0]["clip"],))
+
+
+def test_the_commands_say_what_they_did_and_overwrite_no_edits(prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    out = tmp_path / "review.csv"
+    where = [
+        f"workspace={prepared / 'workspace'}",
+        f"dataset.source={prepared / 'films'}",
+        "dataset.trigger=''",
+    ]
+
+    def ltx(*arguments):
+        found = CliRunner().invoke(captions_app, [*arguments, *where])
+        return str(found.exception or found.output).replace("\n", "")
+
+    config = "configs/t2v_lora.yaml"
+    assert "clips. Next: ltx captions apply" in ltx("edit", config, "-o", str(out), "--no-pictures")
+    assert "exists, perhaps with edits" in ltx("edit", config, "-o", str(out))
+    rows = list(csv.DictReader(io.StringIO(out.read_bytes().decode("utf-8-sig"), newline="")))
+    assert rows[0]["preview"] == ""
+    rows[0]["new_caption"] = "a kite"
+    save(out, rows)
+    assert f"1 captions changed, {len(rows) - 1} as before" in ltx("apply", config, str(out))
+    assert "0 captions changed" in ltx("edit", config, "--apply", str(out))
+    save(out, [{**rows[0], "new_caption": "[reset]"}])
+    assert "0 captions changed, 1 reset, 0 as before" in ltx("apply", config, str(out))
 
 
 @settings(max_examples=60, deadline=None)
