@@ -13,8 +13,10 @@ from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import gather, load_samples, rejections
+from ltx_core.stages.filtered import flagged
 from ltx_core.stages.folder import REPORT, SUMMARY, folder_of
 from ltx_core.stages.imported_dataset import gather_imported
+from ltx_core.stages.set_aside import all_rejected
 from ltx_core.stages.side_by_side import clip_picture
 from ltx_core.stages.sources import repeated_files
 from ltx_core.training.log import read_metrics
@@ -43,7 +45,10 @@ def show(context: Context, what: str) -> list[Table]:
 
 
 def _dataset(context: Context) -> list[Table]:
-    row, samples = load_samples(context)
+    try:
+        row, samples = load_samples(context)
+    except NotReadyError:
+        return _clips_so_far(context)
     counts = Counter((sample.split, sample.bucket) for sample in samples)
     clips = [
         (
@@ -65,6 +70,27 @@ def _dataset(context: Context) -> list[Table]:
         ),
         _table("clips", ("clip", "split", "bucket", "caption from", "sound", "caption"), clips),
         _table("set aside", ("what", "reason"), aside),
+        _table("to look at", ("clip", "filters that only report"), _flagged(context)),
+    ]
+
+
+def _flagged(context: Context) -> list[tuple[str, str]]:
+    return [] if context.config.imported else flagged(context)
+
+
+def _clips_so_far(context: Context) -> list[Table]:
+    """Clips and what was set aside, before there is a dataset.
+
+    Raises:
+        NotReadyError: before there are clips.
+    """
+    if context.config.imported:
+        raise NotReadyError("the samples are not imported")
+    clips = [(one.name, one.bucket, "yes" if one.has_audio else "-") for one in all_clips(context)]
+    aside = [(one.what, one.stage, one.reason) for one in all_rejected(context)]
+    return [
+        _table("clips so far", ("clip", "bucket", "sound"), clips),
+        _table("set aside", ("what", "stage", "reason"), aside),
     ]
 
 

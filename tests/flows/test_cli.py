@@ -126,6 +126,8 @@ def test_wrong_use_exits_with_2(arguments: tuple[str, ...]):
         (("plan", "configs/demo.yaml", "steps"), "not key=value"),
         (("stage", "clip", "configs/demo.yaml"), "no stage is named 'clip'"),
         (("run", "configs/demo.yaml", "dataset.source=/nowhere"), "/nowhere does not exist"),
+        (("show", "configs/demo.yaml", "dataset", "--decode"), "--decode takes a clip"),
+        (("show", "configs/demo.yaml", "dataset", "workspace=/tmp/nothing-ran-here"), "nothing to show yet"),
         (("store", "verify", "configs/demo.yaml", "workspace=/nowhere"), "there is no store"),
     ],
 )

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import av
 import pytest
+from public_layout import export
 
 from ltx_core.config.load import load
 from ltx_core.media.decode import frame_times
 from ltx_core.run import Pipeline
+from ltx_core.stages.batches import Rows
 from ltx_core.stages.browse import browse, clip_page
 from ltx_core.stages.browse_decode import compare
 from ltx_core.stages.clips import all_clips
+from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.folder import folder_of_pages
 from ltx_core.stages.show import show
 
@@ -44,7 +47,7 @@ FREE_BOX = b"\0\0\0\x08free"
 """Ends an MP4 with other bytes and the same film."""
 
 
-def open_pipeline(folder: Path) -> Pipeline:
+def open_pipeline(folder: Path, *more: str) -> Pipeline:
     (folder / "pages.yaml").write_text(CONFIG)
     settings = [
         f"workspace={folder / 'workspace'}",
@@ -52,7 +55,7 @@ def open_pipeline(folder: Path) -> Pipeline:
         "engine.threads=1",
     ]
     return Pipeline(
-        load(folder / "pages.yaml", [*settings, f"model.model_path={ROOT / 'data' / 'model'}"], ROOT)
+        load(folder / "pages.yaml", [*settings, f"model.model_path={ROOT / 'data' / 'model'}", *more], ROOT)
     )
 
 
@@ -159,4 +162,23 @@ def test_pages_are_made_before_there_is_a_dataset_and_without_decoding(prepared,
     text = read_pages(page.parent)[page].text
     assert "There is no dataset yet" in text
     assert not list((folder_of_pages(pipe.config) / "media").iterdir())
-    assert "clips" in {table["title"].split(" ")[0] for table in show(prepared.context, "dataset")}
+    titles = {table["title"]: len(table["rows"]) for table in show(pipe.context, "dataset")}
+    assert titles == {"clips so far": len(all_clips(pipe.context)), "set aside": 3}
+
+
+def test_imported_data_without_media_is_decoded_alone(prepared, tmp_path):
+    rows = Rows(prepared.context, load_samples(prepared.context)[1])
+    ranked = sorted(rows.samples.values(), key=lambda sample: not sample.has_audio)
+    names = {sample.clip_id: f"film {number}/a" for number, sample in enumerate(ranked)}
+    folder = export(rows, tmp_path / "public", names)
+    pipe = open_pipeline(tmp_path, f"data.preprocessed_data_root={folder}", "dataset.source=/nowhere")
+    for stage in ("imported", "text", "dataset"):
+        for chunk in pipe.plan(stage).chunks:
+            pipe.compute(stage, chunk)
+    pipe.context.refresh()
+    table, page = compare(pipe.context, "film 0/a")
+    assert {row[0] for row in table["rows"]} == {"Video", "Sound", "Reference", "Mask"}
+    assert all(row[2] == "no original to compare with" for row in table["rows"])
+    pages = read_pages(page.parents[1])
+    assert broken_links(pages) == [] and "film 0/a" in pages[page.parents[1] / "clips-0001.html"].text
+    assert len(frame_times(next((page.parents[1] / "media").glob("*-latents-decoded.mp4")))) == 9
