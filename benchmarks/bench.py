@@ -111,6 +111,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     import torch
 
     from benchmarks.block_swap import block_swap
+    from benchmarks.buckets import buckets
     from benchmarks.duplicates import duplicate_speeds
     from benchmarks.loading import loading
     from benchmarks.one_modality import one_modality
@@ -134,6 +135,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
         "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
         "scan": lambda: [known_files(folder, 5000 if quick else 50_000, 3 if quick else 5)],
         "duplicates": lambda: duplicate_speeds(5, quick),
+        "buckets": lambda: buckets(3 if quick else 5),
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),
         "store": lambda: store_speeds(folder, 3 if quick else 7, quick),
     }

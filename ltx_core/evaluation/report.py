@@ -96,6 +96,7 @@ class DatasetFacts:
         measures: sizes, lengths, rates and every score of the clips.
         strip: a frame of some clips side by side, as PNG or JPEG bytes.
         page: address of the page to browse the dataset by, relative to the report; "" where there is none.
+        prior: clips that train and are no subject of it: those of regularisation sources.
     """
 
     sources: int = 0
@@ -111,6 +112,7 @@ class DatasetFacts:
     measures: tuple[Measure, ...] = ()
     strip: bytes | None = None
     page: str = ""
+    prior: int = 0
 
     @property
     def train(self) -> int:

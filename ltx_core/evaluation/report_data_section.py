@@ -47,7 +47,8 @@ def _summary(data: DatasetFacts) -> Html:
     text = f"{_count(data.train, 'clip')} trained and {_count(data.heldout, 'clip')} were held out"
     origin = f", cut from {_count(data.sources, 'source')}" if data.sources else ""
     length = f"; {number(float(sum(data.durations)))} s of footage" if data.durations else ""
-    return element("p", f"{text}{origin}{length}.")
+    prior = f". {data.prior:,} of those that trained are regularisation" if data.prior else ""
+    return element("p", f"{text}{origin}{length}{prior}.")
 
 
 def _page(data: DatasetFacts) -> Html:

@@ -108,6 +108,7 @@ def dataset_facts(context: Context, samples: Sequence[Sample], folder: Path) -> 
         measures=tuple(measures(clips, found.limits)),
         strip=contact_strip(context, shown),
         page=between(folder, page) if page.exists() else "",
+        prior=sum(sample.regularisation for sample in samples),
     )
 
 

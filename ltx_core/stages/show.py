@@ -16,6 +16,7 @@ from ltx_core.stages.dataset import gather, load_samples, rejections
 from ltx_core.stages.filtered import flagged
 from ltx_core.stages.folder import REPORT, SUMMARY, folder_of
 from ltx_core.stages.imported_dataset import gather_imported
+from ltx_core.stages.mixture import mixture_tables
 from ltx_core.stages.set_aside import all_rejected
 from ltx_core.stages.side_by_side import clip_picture
 from ltx_core.stages.sources import repeated_files
@@ -68,6 +69,7 @@ def _dataset(context: Context) -> list[Table]:
             ("split", "bucket", "clips"),
             [(*key, n) for key, n in sorted(counts.items())],
         ),
+        *mixture_tables(context),
         _table("clips", ("clip", "split", "bucket", "caption from", "sound", "caption"), clips),
         _table("set aside", ("what", "reason"), aside),
         _table("to look at", ("clip", "filters that only report"), _flagged(context)),

@@ -14,8 +14,8 @@ class SourceSet:
 
     Attributes:
         name: for people, distinct within a config; no part of any row's key.
-        weight: its share of the training steps, relative to the other sets' weights.
         repeats: how often an epoch sees each of its samples.
+        weight: a factor of that, kept exactly over epochs: 0.5 sees each sample in every second one.
         regularisation: whether its samples only keep the model as it was: they are no subject of the LoRA.
         trigger: what its captions say in place of `dataset.trigger`; None: that one.
     """
@@ -34,8 +34,8 @@ class SourceOptions:
     Attributes:
         path: a folder, a pattern (`films/**/*.mp4`), a media file, a dataset file, or `s3://bucket/prefix`.
         name: for people; "": the last part of `path`.
-        weight: its share of the training steps, relative to the other sources'.
         repeats: how often an epoch sees each of its samples.
+        weight: a factor of that, kept exactly over epochs: 0.5 sees each sample in every second one.
         regularisation: its samples only keep the model as it was; their captions do not say the trigger.
         trigger: for its captions in place of `dataset.trigger`; None: that one, or none in a
             regularisation set.
