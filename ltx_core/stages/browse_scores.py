@@ -56,7 +56,8 @@ def limits_of(options: FilterOptions) -> dict[str, Limit]:
         chosen = getattr(options, rule.name)
         low, high = getattr(chosen, "below", None), getattr(chosen, "above", None)
         if chosen.mode != "off":
-            low = -high if rule.name == "out_of_step" else low  # early is as bad as late
+            if rule.name == "out_of_step" and high is not None:
+                low = -high  # early is as bad as late
             found[rule.score] = Limit(low, high, chosen.mode == "on")
     if options.text.mode != "off":
         found["overlay_share"] = Limit(None, options.text.overlay_above, options.text.mode == "on")
