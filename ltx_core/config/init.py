@@ -20,6 +20,7 @@ dataset:
   source: {source}                  # a folder, a pattern, a dataset file, s3://bucket/prefix, or several
   buckets: [{bucket}]               # width x height x frames; frames = {time}k+1, sizes multiples of {space}
   fps: {fps}                        # every clip is resampled to this frame rate, sound kept in step
+  hdr: reject                       # `tonemap` brings PQ and HLG films to SDR (docs/oddities.md)
   trigger: ""                       # a phrase that every caption says, such as `in the style of mylora`
   captions:
     captioner: describe             # for clips without a .txt beside them; it measures and does not see:
