@@ -19,6 +19,7 @@ DEFAULT_THRESHOLDS: dict[str, float] = {
 }
 """PySceneDetect's own, but for the adaptive detector, whose value did best on its published benchmarks."""
 
+TAKES = ("all", "first", "middle")
 Length = float | str
 """Seconds, or a text: `36f` (frames), `1.5s`, `1:02.5`, `0:01:02.5`."""
 _FRAMES = re.compile(r"(\d+)\s*f(?:rames?)?")
@@ -108,13 +109,17 @@ class SceneOptions:
     trim: Annotated[float, Ge(0)] = 0.0
     trim_fades: bool = True
     lengths: Literal["longest", "all"] = "longest"
-    take: Literal["all", "first", "middle"] | Annotated[int, Ge(1)] = "all"
+    take: int | str = "all"
     stride: Annotated[float, Gt(0)] | None = None
 
     def __post_init__(self) -> None:
         for name in ("min_length", "skip_start", "skip_end", "duration", "drop_shorter"):
             if getattr(self, name) is not None:
                 parse_length(getattr(self, name), name)
+        if self.take not in TAKES and not (type(self.take) is int and self.take > 0):
+            raise ValueError(
+                f"take is {self.take!r}; write {', '.join(TAKES)}, or how many windows of each scene, as 2"
+            )
         if self.stride is not None and self.take != "all":
             raise ValueError(
                 f"stride is {self.stride:g}, take {self.take}; sliding windows are all taken: leave one out"

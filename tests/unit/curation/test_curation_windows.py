@@ -150,6 +150,9 @@ def test_wrong_options_are_refused_with_the_reason():
         SceneOptions(skip_start=-1)
     with pytest.raises(ValueError, match="sliding windows are all taken"):
         SceneOptions(take="first", stride=1.0)
+    for wrong in ("some", 0, True):
+        with pytest.raises(ValueError, match=f"take is {wrong!r}; write all, first, middle, or how many"):
+            SceneOptions(take=wrong)
     with pytest.raises(ValueError, match="detector is none"):
         SceneOptions(detector="none", also=(OtherDetector("hash"),))
 
