@@ -24,7 +24,7 @@ WIDTHS = (1.6, 0.06)
 """Width of a line at least: times its height, share of the picture's width."""
 GAP = 9
 """Pixels between strokes that are closed."""
-STANDS_OUT = 60
+STANDS_OUT = 75
 """Luma by which strokes differ from the middle tone of their line."""
 INK = (0.08, 0.5)
 """Share of a line that its strokes cover."""
