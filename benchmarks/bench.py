@@ -90,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "demo",
             "plan",
             "scan",
+            "buckets",
             "stages",
             "store",
         ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -124,7 +124,16 @@ def bucket_for(context: Context, size: tuple[int, int], held: int) -> tuple[Buck
         size: width and height of its pictures, without borders.
         held: frames that it holds at the dataset's rate.
     """
-    buckets, dataset = buckets_of(context), context.config.dataset
+    known = context.memo("bucket choices", lambda: _Known(buckets_of(context)))
+    if (size, held) not in known.choices:
+        known.choices[size, held] = _chosen(context, known.buckets, size, held)
+    return known.choices[size, held]
+
+
+def _chosen(
+    context: Context, buckets: Sequence[Bucket], size: tuple[int, int], held: int
+) -> tuple[Bucket | None, str]:
+    dataset = context.config.dataset
     long_enough = [bucket for bucket in buckets if bucket.frames <= held]
     if not long_enough:
         return None, ""
@@ -137,6 +146,14 @@ def bucket_for(context: Context, size: tuple[int, int], held: int) -> tuple[Buck
         allowed = [b for b in buckets if upscale(*size, b.width, b.height) <= limit]
         found = choose_bucket(*size, held, allowed)
     return found, "" if found is not None else too_small(*size, long_enough)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Buckets of clips by size and frames: thousands of clips have few of either."""
+
+    buckets: tuple[Bucket, ...]
+    choices: dict[tuple[tuple[int, int], int], tuple[Bucket | None, str]] = field(default_factory=dict)
 
 
 def choose(context: Context) -> tuple[tuple[Bucket, ...], list[dict[str, Any]]]:

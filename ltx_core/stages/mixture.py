@@ -121,7 +121,7 @@ def _bucket_table(context: Context, clips: Sequence[Clip], trained: Sequence[Sam
         for bucket in sorted(groups)
     ]
     used = sum(clip.bucket.frames for clip in clips if clip.bucket.frames > 1)
-    lost = sum(_lost(clip) for clip in clips) / len(clips)
+    lost = _lost(clips)
     whole = _percent(used / total) if total else ""
     steps = sum(int(cells[-1]) for cells in batches.values())
     rows.append(("all", len(clips), _percent(lost), whole, "", len(trained), "", "", steps))
@@ -138,17 +138,18 @@ def _held(bucket: Bucket, clips: Sequence[Clip], total: int) -> tuple[Any, ...]:
     if isinstance(bucket, DurationBucket):
         return len(clips), "", "", ""
     used = _percent(len(clips) * bucket.frames / total) if bucket.frames > 1 and total else ""
-    factors = [upscale(clip.width, clip.height, bucket.width, bucket.height) for clip in clips]
-    many = sum(factor > MAX_UPSCALE for factor in factors)
-    enlarged = f"{many} (up to x{max(factors):.3g})" if many else ""
-    return len(clips), _percent(sum(map(_lost, clips)) / len(clips)), used, enlarged
+    sizes = Counter((clip.width, clip.height) for clip in clips)
+    factors = {size: upscale(*size, bucket.width, bucket.height) for size in sizes}
+    many = sum(count for size, count in sizes.items() if factors[size] > MAX_UPSCALE)
+    enlarged = f"{many} (up to x{max(factors.values()):.3g})" if many else ""
+    return len(clips), _percent(_lost(clips)), used, enlarged
 
 
-def _lost(clip: Clip) -> float:
-    """Share of a clip's pixels that is cut off."""
-    if isinstance(clip.bucket, DurationBucket):
-        return 0.0
-    return 1 - float(kept_pixels(clip.width, clip.height, clip.bucket.width, clip.bucket.height))
+def _lost(clips: Sequence[Clip]) -> float:
+    """Share of the clips' pixels that is cut off, on average."""
+    kinds = Counter((c.width, c.height, c.bucket.width, c.bucket.height) for c in clips if c.has_picture)
+    lost = sum(count * (1 - float(kept_pixels(*kind))) for kind, count in kinds.items())
+    return lost / len(clips)
 
 
 def _batches(context: Context, trained: Sequence[Sample]) -> dict[str, tuple[Any, ...]]:
