@@ -130,9 +130,7 @@ def _clips(context: Context) -> list[Clip]:
     try:
         return kept_clips(context)
     except NotReadyError as error:
-        raise LtxError(
-            f"clips are not known yet ({error}); run `ltx stage captions CONFIG` first"
-        ) from None
+        raise LtxError(f"clips are not known yet ({error}); run `ltx stage captions CONFIG` first") from None
 
 
 def _row(context: Context, clip: Clip, preview: str) -> ReviewRow:
