@@ -151,7 +151,9 @@ def test_latents_decode_back_beside_their_clip(prepared):
 
 
 def test_pages_are_made_before_there_is_a_dataset_and_without_decoding(prepared, tmp_path, monkeypatch):
-    shutil.copytree(prepared.config.workspace.parent / "footage", tmp_path / "footage")
+    (tmp_path / "footage").mkdir()
+    for name in ("silent_film.mp4", "blink.mp4", "broken.mp4"):
+        shutil.copy(prepared.config.workspace.parent / "footage" / name, tmp_path / "footage")
     pipe = open_pipeline(tmp_path)
     for stage in pipe.stages("clips"):
         for chunk in pipe.plan(stage).chunks:
@@ -163,7 +165,7 @@ def test_pages_are_made_before_there_is_a_dataset_and_without_decoding(prepared,
     assert "There is no dataset yet" in text
     assert not list((folder_of_pages(pipe.config) / "media").iterdir())
     titles = {table["title"]: len(table["rows"]) for table in show(pipe.context, "dataset")}
-    assert titles == {"clips so far": len(all_clips(pipe.context)), "set aside": 3}
+    assert titles == {"clips so far": len(all_clips(pipe.context)), "set aside": 2}
 
 
 def test_imported_data_without_media_is_decoded_alone(prepared, tmp_path):
