@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltx_core.curation.functions import module_file
@@ -14,6 +15,12 @@ from ltx_core.models.transformers_folder import fetch_folder, model_folder
 
 if TYPE_CHECKING:
     from ltx_core.config.root import Config
+
+
+MODELS = sorted(
+    {option.name for kinds in (REFERENCES, MASKS) for kind in kinds.listed for option in kind.models}
+)
+"""Options that name models."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,26 @@ class Use:
         """The user's function that it calls, or ""."""
         found: str = getattr(self.options, self.kind.function) if self.kind.function else ""
         return found
+
+
+def located(dataset: Any, resolve: Callable[[str], Path]) -> None:
+    """Make the paths of models absolute in a dataset's section as written; what is no file here stays: it may
+    be a repository's name.
+
+    Args:
+        dataset: the section, changed in place.
+        resolve: the absolute path of a text.
+    """
+    listed = (
+        {name: dataset.get(name) for name in ("references", "masks")} if isinstance(dataset, dict) else {}
+    )
+    further = dataset.get("extra_references") if isinstance(dataset, dict) else None
+    sections = [*listed.values(), *(further.values() if isinstance(further, dict) else ())]
+    for section in sections:
+        for name in MODELS if isinstance(section, dict) else ():
+            text = section.get(name)
+            if isinstance(text, str) and text and resolve(text).exists():
+                section[name] = str(resolve(text))
 
 
 def uses(config: Config) -> Iterator[Use]:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from ltx_core.conditions import FILE_CONDITIONS
 from ltx_core.config.explain import explain
+from ltx_core.config.kind_uses import located as locate_models
 from ltx_core.config.migrate import deprecation, migrate
 from ltx_core.config.root import Config
 from ltx_core.config.source_list import check_endpoint, located
@@ -181,6 +182,7 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
             node[last] = str(node[last]) if of_hub else str(here)
     _locate_media(raw.get("dataset"), base_dir)
     _locate_captioner(raw.get("dataset"), base_dir)
+    locate_models(raw.get("dataset"), lambda text: _resolve(text, base_dir))
     for condition in _file_conditions(raw):
         for name in FILE_FIELDS & condition.keys():
             if isinstance(condition[name], str):
