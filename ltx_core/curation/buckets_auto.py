@@ -191,7 +191,8 @@ def _shapes(
 
     def score(chosen: Sequence[int]) -> NDArray[np.float64]:
         best = table[:, list(chosen)].max(1, initial=0.0)
-        return np.round(shares @ np.maximum(best[:, None], table), 9)
+        found: NDArray[np.float64] = np.round(shares @ np.maximum(best[:, None], table), 9)
+        return found
 
     return [candidates[place] for place in fewest(score, options.keep_pixels, options.max_shapes, PIXEL_GAIN)]
 

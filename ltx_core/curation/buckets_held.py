@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +48,8 @@ class Holding:
 
 def holdings(footage: Counter[Stretch], buckets: Sequence[Bucket], limit: float) -> list[Holding]:
     """What each of the chosen buckets holds, where scenes are cut as the stage `clips` does by default."""
-    clips, cropped, enlarged = Counter[Bucket](), Counter[Bucket](), Counter[Bucket]()
+    clips, enlarged = Counter[Bucket](), Counter[Bucket]()
+    cropped: dict[Bucket, float] = defaultdict(float)
     total = sum(count * one.frames for one, count in footage.items() if one.frames > 1)
     sizes: dict[Shape, Shape | None] = {}
     for one, count in footage.items():
