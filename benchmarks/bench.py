@@ -91,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "plan",
             "scan",
             "buckets",
+            "preparation",
             "stages",
             "store",
         ),
@@ -116,6 +117,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     from benchmarks.duplicates import duplicate_speeds
     from benchmarks.loading import loading
     from benchmarks.one_modality import one_modality
+    from benchmarks.preparation import decoding, two_workers
     from benchmarks.quantised import quantised
     from benchmarks.scan import known_files
     from benchmarks.stage_speeds import stage_speeds
@@ -133,9 +135,13 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
         "swap": lambda: block_swap(folder, 3 if quick else 7),
         "pieces": lambda: tiled_vae(1 if quick else 5),
         "demo": lambda: [cached_demo(folder, 3 if quick else 7)],
-        "plan": lambda: [cached_plan(folder, 1000 if quick else 10_000, 3 if quick else 5)],
+        "plan": lambda: [cached_plan(folder, 1000 if quick else 50_000, 3 if quick else 5)],
         "scan": lambda: [known_files(folder, 5000 if quick else 50_000, 3 if quick else 5)],
         "duplicates": lambda: duplicate_speeds(5, quick),
+        "preparation": lambda: [
+            decoding(folder / "preparation", 3 if quick else 9),
+            two_workers(folder / "preparation", 1 if quick else 3),
+        ],
         "buckets": lambda: buckets(3 if quick else 5),
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),
         "store": lambda: store_speeds(folder, 3 if quick else 7, quick),

@@ -24,6 +24,7 @@ from ltx_core.stages.clips import all_clips
 
 ROOT = Path(__file__).parents[1]
 THREADS = ("engine.threads=1", "acceleration.threads=1")
+UNITS = {"text": "texts", "scenes": "films"}
 STRATEGY = "training_strategy={video: {conditions: [{type: reference}]}, audio: {}}"
 
 
@@ -77,7 +78,7 @@ def stage_speeds(workspace: Path, rounds: int) -> list[Result]:
     """The stages that have a library to be compared with."""
     stages = Stages(workspace)
     cases = (
-        ("clips", "PySceneDetect", _scenes, len(stages.clips)),
+        ("scenes", "PySceneDetect", _scenes, len(stages.films)),
         ("text", "text encoder", _texts, stages.pipeline.plan("text").total),
         ("references", "decord + cv2.Canny + PyAV (x264)", _canny, len(stages.clips)),
         ("latents", "decord + VAE", _latents, len(stages.clips)),
@@ -92,7 +93,7 @@ def stage_speeds(workspace: Path, rounds: int) -> list[Result]:
             stages.forget(stage),
         )
         stages.compute(stage)
-        found.append(line(stage, bare, pair, count, "texts" if stage == "text" else "clips"))
+        found.append(line(stage, bare, pair, count, UNITS.get(stage, "clips")))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,20 @@ from ltx_core.media.probe import MediaInfo
 from ltx_core.run import Pipeline
 from ltx_core.stages.base import Item, pending
 from ltx_core.stages.latents import clip_columns
+from ltx_core.stages.scores import COLUMNS
 from ltx_core.store.rows import PendingRow
 
 ROOT = Path(__file__).parents[1]
 FACTS = MediaInfo("video", 640, 360, 24.0, 27, 1.125, video_codec="h264", has_audio=True, audio_rate=48000)
 CUT = asdict(Cut(1, 0.0, 1.125, 0, 27))
+SCENE: dict[str, Any] = {"start_frame": 0, "end_frame": 27, "start_s": 0.0, "end_s": 1.125}
+SCENE |= {"clear_start": None, "clear_end": None, "borders": None}
+SCORES: dict[str, Any] = {
+    **dict.fromkeys(COLUMNS),
+    **{"kind": "video", "has_sound": True, "shot": 0, "luma": 0.5, "luma_high": 0.9, "black_share": 0.0},
+    **{"sharpness": 0.5, "motion": 0.1, "frozen_share": 0.0, "border_share": 0.0},
+    **{"sound_dbfs": -20.0, "sound_peak": 0.5, "silence_share": 0.0, "clipped_share": 0.0},
+}
 Columns = Callable[[Item], dict[str, Any]]
 
 
@@ -69,6 +79,11 @@ def _rows(stage: str, items: Sequence[Item]) -> Iterator[PendingRow]:
         yield pending(item, **ROWS[stage](item))
 
 
+def _hashes(clip_id: str) -> list[int]:
+    """Five perceptual hashes that no other clip has."""
+    return [int(sha256(f"{clip_id} {n}".encode()).hexdigest()[:15], 16) for n in range(5)]
+
+
 def _clip(item: Item) -> dict[str, Any]:
     columns = clip_columns(item.payload)
     return {"tensors": {"latents": torch.zeros(4, dtype=torch.bfloat16)}, "columns": columns}
@@ -76,10 +91,16 @@ def _clip(item: Item) -> dict[str, Any]:
 
 ROWS: dict[str, Columns] = {
     "sources": lambda item: {
-        "columns": asdict(FACTS),
+        "columns": {**asdict(FACTS), "source_fps": 24.0, "treatment": ""},
         "content": {"bytes": item.payload.digest, **asdict(FACTS)},
     },
+    "scenes": lambda item: {
+        "columns": {"scenes": [SCENE]},
+        "tensors": {"luma": torch.zeros(27)},
+        "content": {"film": item.clip_id},
+    },
     "clips": lambda item: {"columns": {"scenes": 1, "cuts": [CUT]}},
+    "scores": lambda item: {"columns": {**SCORES, "hashes": _hashes(item.clip_id)}},
     "captions": lambda item: {
         "columns": {"caption": item.payload.text, "caption_source": item.payload.source, "facts": "{}"},
         "content": {"caption": item.payload.text},

@@ -5,9 +5,11 @@ Imported by `tasks`, by the command line and by `python -m ltx_core`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,10 @@ class Pipeline:
 
     def plan(self, stage: str) -> StagePlan:
         """What of a stage is committed and what is missing."""
+        with _uncollected():
+            return self._plan(stage)
+
+    def _plan(self, stage: str) -> StagePlan:
         self.context.refresh()
         try:
             items = self.context.items(stage)
@@ -185,6 +191,18 @@ class Pipeline:
             for row in rows:
                 manifest.update(self.registry[stage].product(self.context, row))
         return manifest
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector, which would walk the rows of fifty thousand clips again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def import_prepared(config: Config, tell: Callable[[int, int], None]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ SHORT = (
     "acceleration.threads=1",
 )
 """Overrides that make a run of the demo a matter of seconds, on one thread."""
-BEFORE_TRAINING = ("sources", "scenes", "clips", "captions", "text", "latents", "audio_latents", "dataset")
+BEFORE_TRAINING = ("sources", "scenes", "clips", "scores", "captions", "text")
+BEFORE_TRAINING += ("latents", "audio_latents", "dataset")
 LIMIT_S = 300.0
 
 

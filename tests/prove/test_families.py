@@ -31,7 +31,8 @@ SMALL = (
     "optimization.warmup_steps=1",
     "checkpoints.interval=null",
 )
-STAGES = ("sources", "scenes", "clips", "captions", "text", "latents", "dataset", "train", "evaluate", "publish")
+STAGES = ("sources", "scenes", "clips", "scores", "captions", "text", "latents", "dataset")
+STAGES += ("train", "evaluate", "publish")
 FILMS = ("evening", "wide")
 """What of the demo's footage is enough."""
 
