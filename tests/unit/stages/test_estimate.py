@@ -168,11 +168,11 @@ def test_what_is_no_size_of_memory_is_refused(text):
 
 def test_disk_is_what_is_then_written_and_time_is_what_was_measured(pipeline):
     found = pipeline()
-    compute(found, "sources", "scenes", "clips", "captions", "text")
+    compute(found, "sources", "scenes", "clips", "scores", "captions", "text")
     plans = found.plans()
     clips = found.plan("latents").missing
     assert {plan.stage: missing_rows(found.context, plan) for plan in plans} == {
-        **dict.fromkeys(("sources", "scenes", "clips", "captions", "text"), 0),
+        **dict.fromkeys(("sources", "scenes", "clips", "scores", "captions", "text"), 0),
         **dict.fromkeys(("latents", "audio_latents"), clips),
         **dict.fromkeys(("dataset", "train", "evaluate", "publish"), 1),
     }
