@@ -1,4 +1,4 @@
-"""Choosing buckets for 50,000 scenes, shuffling an epoch of 50,000 samples: seconds of a core, and a limit."""
+"""Choosing buckets for 50,000 scenes, shuffling an epoch of 50,000 samples: seconds of a core."""
 
 from __future__ import annotations
 

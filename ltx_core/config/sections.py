@@ -150,4 +150,4 @@ class EngineSection(Section):
     threads: Annotated[int, Field(ge=1)] | None = None
     """CPU threads of the model libraries; None: all cores, divided among the workers."""
     workers: Annotated[int, Field(ge=1)] = 1
-    """Processes that prepare data side by side; on one GPU more than one pays only while decoding is slower."""
+    """Processes that prepare data side by side; each loads the models that it uses onto the GPU."""

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, NotReadyError, Stage
-from ltx_core.stages.context import Context
 from ltx_core.stages.clips import all_clips
+from ltx_core.stages.context import Context
 from ltx_core.stages.timing import add_timing
 from ltx_core.store.disk import DISK_ERRORS, explain, locked
 from ltx_core.store.keys import digest

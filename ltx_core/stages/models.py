@@ -188,6 +188,7 @@ def _fitted(clip: Clip, indices: list[int], treatment: Treatment) -> NDArray[np.
         if crop is not None:
             rows, columns = crop.scaled(frame.shape[1], frame.shape[0])
             frame = frame[rows, columns]
-        return fit(frame[None], width, height)[0]
+        fitted: NDArray[np.uint8] = fit(frame[None], width, height)[0]
+        return fitted
 
     return read_frames(clip.path, indices, size, treatment, used)

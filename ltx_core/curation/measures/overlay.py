@@ -67,7 +67,8 @@ class _Stretch:
         mean = np.square(across) + np.square(down)
         stays = (mean > EDGE**2) & (mean > AGREEMENT * energy)
         around = cv2.blur(moving, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT)
-        return _drawn(stays & (around > MOVING_SHARE), across, down) / moving.size
+        share: float = _drawn(stays & (around > MOVING_SHARE), across, down) / moving.size
+        return share
 
 
 def _drawn(found: NDArray[np.bool_], across: Map, down: Map) -> int:
