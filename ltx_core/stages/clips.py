@@ -178,8 +178,9 @@ def _bucket(context: Context, kind: str, size: tuple[int, int], seconds: float) 
     if problem:
         return None, problem
     if kind == "image" and bucket is None:
-        example = f"{buckets[0].width}x{buckets[0].height}x1"
-        return None, f"image: no bucket of one frame; add e.g. {example}"
+        example = f"add e.g. {buckets[0].width}x{buckets[0].height}x1"
+        advice = "`ltx plan --rebucket` chooses anew" if dataset.auto else example
+        return None, f"image: no bucket of one frame; {advice}"
     if bucket is not None and dataset.scenes.lengths == "all" and bucket.frames != held:
         return None, f"no bucket of {held} frames in the shape nearest to {size[0]}x{size[1]}"
     least = min(bucket.frames for bucket in buckets)

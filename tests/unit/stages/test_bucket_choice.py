@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from data.make.mixed import make_mixed
 from ltx_core.config.load import dump, load
@@ -159,6 +160,11 @@ def test_what_is_smaller_than_its_bucket_is_set_aside_or_flagged(tmp_path):
     run(auto)
     assert names(auto) == ["32x32x9", "96x48x9"], "a shape of its own"
     assert collect(auto.context.store) == [], "the choice is no garbage"
+    Image.fromarray(np.zeros((48, 96, 3), np.uint8)).save(folder / "still.png")
+    later = pipeline(tmp_path, folder)
+    run(later)
+    (reason,) = (text for name, text in rejected_cuts(later.context) if name.startswith("still"))
+    assert reason == "image: no bucket of one frame; `ltx plan --rebucket` chooses anew"
 
 
 def test_weights_repeats_and_regularisation_of_sources(mixed, footage, tmp_path):
