@@ -26,8 +26,9 @@ class FakePipeline:
     """Seven stages; a row is an empty file, so that a test can delete one."""
 
     def __init__(self, folder: Path) -> None:
-        model = SimpleNamespace(fetch=lambda say: None)
-        self.config = SimpleNamespace(workspace=folder, model=model, engine=SimpleNamespace(workers=1))
+        self.config = SimpleNamespace(
+            workspace=folder, fetch=lambda say: None, engine=SimpleNamespace(workers=1)
+        )
         self.folder = folder
 
     def refuse(self) -> list[str]:

@@ -77,9 +77,9 @@ SAMPLE_OPTIONS = {
     *("--video", "--audio", "--mask", "--crop"),
 }
 """A user's own files and the axes of a grid are no fields of a config."""
-EXPORT_OPTIONS = {"--to", "--model", "--strength", "--alpha", "--only-transformer"}
+EXPORT_OPTIONS = {"--size", "--to", "--model", "--strength", "--alpha", "--only-transformer"}
 """Nor is what another program shall read of a file that may have no config."""
-PLAN_OPTIONS = {"--gpu-memory", "--calibrate"}
+PLAN_OPTIONS = {"--gpu-memory", "--calibrate", "--rebucket", "--yes"}
 """Nor is the machine that a plan is made for."""
 
 SHOW_OPTIONS = {"--clips", "--decode", "--no-page", "--open"}
