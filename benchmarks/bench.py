@@ -117,7 +117,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
     from benchmarks.duplicates import duplicate_speeds
     from benchmarks.loading import loading
     from benchmarks.one_modality import one_modality
-    from benchmarks.preparation import decoding, two_workers
+    from benchmarks.preparation import decoding, flat_memory, two_workers
     from benchmarks.quantised import quantised
     from benchmarks.scan import known_files
     from benchmarks.stage_speeds import stage_speeds
@@ -141,6 +141,7 @@ def measure(folder: Path, quick: bool, only: Sequence[str] | None = None) -> lis
         "preparation": lambda: [
             decoding(folder / "preparation", 3 if quick else 9),
             two_workers(folder / "preparation", 1 if quick else 3),
+            flat_memory(folder / "preparation"),
         ],
         "buckets": lambda: buckets(3 if quick else 5),
         "stages": lambda: stage_speeds(folder / "stages", 3 if quick else 9),

@@ -100,6 +100,63 @@ def _by_decord(pipeline: Pipeline) -> Iterator[np.ndarray]:
             yield small[:, box.top : box.top + box.height, box.left : box.left + box.width]
 
 
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from ltx_core.config import load
+from ltx_core.run import Pipeline
+pipeline = Pipeline(load(Path(sys.argv[1]), (), Path(sys.argv[1]).parent))
+stages = pipeline.stages("dataset")
+for stage in stages:
+    for chunk in pipeline.plan(stage).chunks:
+        pipeline.compute(stage, chunk, stages)
+print(pipeline.plan("latents").total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+"""Prepares a dataset in one process; prints its clips and the peak of its memory in bytes."""
+
+
+def flat_memory(folder: Path) -> Result:
+    """Peak memory of a preparation of ten times as many clips."""
+    few, many = (_peak(folder / f"memory {copies}", copies) for copies in (4, 40))
+    return Result(
+        f"memory, preparation of {many[0]} clips",
+        f"of {few[0]} clips",
+        many[1] / few[1],
+        f"{many[1] / 1e6:,.0f} MB",
+        f"{few[1] / 1e6:,.0f} MB",
+        "flat: below 1.1",
+        many[1] < 1.1 * few[1],
+    )
+
+
+def _peak(folder: Path, copies: int) -> tuple[int, int]:
+    """Clips and peak bytes of preparing the demo's films so many times, each with other bytes at its end."""
+    films = folder / "films"
+    films.mkdir(parents=True)
+    for film in ("morning", "evening"):
+        data = (ROOT / "data" / "footage" / f"{film}.mp4").read_bytes()
+        for number in range(copies):
+            free = b"free" + number.to_bytes(4, "big")
+            (films / f"{film}_{number}.mp4").write_bytes(data + (8 + 4).to_bytes(4, "big") + free)
+    raw = {
+        "workspace": str(folder / "workspace"),
+        "model": {"model_path": str(ROOT / "data" / "model")},
+        "dataset": {
+            "source": str(films),
+            "buckets": ["64x64x9"],
+            "fps": 8,
+            "captions": {"captioner": "describe"},
+        },
+        "engine": {"chunk_rows": 16, "threads": 1},
+    }
+    path = folder / "memory.yaml"
+    path.write_text(dump(build(raw, folder, "memory")), encoding="utf-8")
+    command = [sys.executable, "-c", MEASURED, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    clips, peak = done.stdout.split()[-2:]
+    return int(clips), int(peak)
+
+
 def two_workers(folder: Path, rounds: int) -> Result:
     """A whole preparation, from files to the dataset, with two worker processes and with one."""
     make_films(folder / "films", 12)

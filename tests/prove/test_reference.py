@@ -12,6 +12,7 @@ from cli import LTX, ROOT
 pytestmark = pytest.mark.prove
 
 
+@pytest.mark.timeout(1200)
 def test_the_reference_decides_on_held_out_clips(tmp_path: Path):
     command = [LTX, "run", "configs/v2v_ic_lora.yaml", f"workspace={tmp_path}"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=900)
