@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,19 @@ ROOMS = (
 )
 """The rooms of ltx_core; a room imports only rooms of earlier lines."""
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+
+
+def parsed(path: Path) -> ast.Module:
+    """A file's syntax tree.
+
+    Python 3.11 counts depth wrong when a collection runs code of its own while it builds one ("AST constructor
+    recursion depth mismatch"), so nothing is collected meanwhile.
+    """
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    finally:
+        gc.enable()
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ def all_imports() -> list[Import]:
 
 def _imports(path: Path, known: set[str]) -> Iterator[Import]:
     source = module_name(path)
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     for_types = {
         id(child)
         for node in ast.walk(tree)

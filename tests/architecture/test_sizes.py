@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from source_imports import ROOT
+from source_imports import ROOT, parsed
 
 FOLDERS = ("flows", "tasks", "ltx_core", "benchmarks", "data", "tests")
 MAX_FILE, MAX_FUNCTION = 300, 50
@@ -23,7 +23,7 @@ def test_files_are_short():
 def test_functions_are_short():
     long = []
     for path in sources():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > MAX_FUNCTION:
@@ -33,9 +33,7 @@ def test_functions_are_short():
 
 def test_every_file_says_what_it_is_for():
     packages = [path for path in sources() if "tests" not in path.relative_to(ROOT).parts]
-    assert [
-        str(path.relative_to(ROOT)) for path in packages if not ast.get_docstring(ast.parse(path.read_text()))
-    ] == []
+    assert [str(path.relative_to(ROOT)) for path in packages if not ast.get_docstring(parsed(path))] == []
 
 
 def test_a_flow_can_be_read_aloud():
