@@ -33,8 +33,8 @@ LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 def parsed(path: Path) -> ast.Module:
     """A file's syntax tree.
 
-    Python 3.11 counts depth wrong when a collection runs code of its own while it builds one ("AST constructor
-    recursion depth mismatch"), so nothing is collected meanwhile.
+    Python 3.11 counts depth wrong when a collection runs code of its own meanwhile ("AST constructor
+    recursion depth mismatch"), so nothing is collected.
     """
     gc.disable()
     try:
