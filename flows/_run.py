@@ -88,6 +88,8 @@ def run_stage(stage: StageTask, work: Work) -> Manifest:
     """A stage's manifest: cached in one task run, else one task run for each chunk that is missing."""
     plan = work.pipeline.plan(stage.name)
     work.display.planned(plan)
+    if plan.cached:
+        work.working.add(stage.name)
     running: deque[Any] = deque()
     for chunk in plan.chunks if plan.missing else [None]:
         running.append(stage.submit(work, chunk))

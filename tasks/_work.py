@@ -74,6 +74,8 @@ class Work:
         self._workers = Workers(self.count, lambda: Child(WORKER, display.note, threads=self._threads()))
         self.along: tuple[str, ...] = ()
         """The stages of this run: one that needs a clip's frames goes along with another."""
+        self.working: set[str] = set()
+        """Stages of which rows have been computed: a row that kills its process is itself to blame."""
         self._training: Child | None = None
         self._closed = False
         self._starting = threading.Lock()
@@ -99,10 +101,13 @@ class Work:
         """Have a worker compute some rows of a stage; rows that kill it are set aside."""
         report = partial(self.display.progress, stage)
 
-        def ask(keys: Sequence[str], **more: str) -> Manifest:
-            return self._workers.ask({**self.job.request(stage, keys, self.along), **more}, report)
+        def ask(keys: Sequence[str], along: Sequence[str] = (), **more: str) -> Manifest:
+            return self._workers.ask({**self.job.request(stage, keys, along), **more}, report)
 
-        return survive(chunk, ask, partial(ask, set_aside=KILLS))
+        together, kill = partial(ask, along=self.along), partial(ask, set_aside=KILLS)
+        manifest = survive(chunk, together, ask, kill, works=stage in self.working)
+        self.working.add(stage)
+        return manifest
 
     def compute_alone(self, stage: str, chunk: Sequence[str]) -> Manifest:
         """Compute in a child of its own, with the machine to itself and time to save when asked to end."""

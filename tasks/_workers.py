@@ -4,7 +4,8 @@ Design choices
 - A worker that dies takes the uncommitted rows of its chunk with it. The chunk is asked for once more; when
   that kills a worker too, it is halved, until the rows stand alone whose computation kills its process (a
   decoder that breaks on a film, a clip that needs too much memory). They are set aside with that reason.
-- Where no row of a chunk can be computed, the cause lies elsewhere (a driver, the machine's memory): then
+- After the first death no other stage goes along: a row is never set aside for what another stage did.
+- Where no row of the stage can be computed, the cause lies elsewhere (a driver, the machine's memory): then
   nothing is set aside, and the run ends with the message of the last death.
 """
 
@@ -84,23 +85,25 @@ class Workers:
             raise LtxError(STOPPED)
 
 
-def survive(chunk: Sequence[str], ask: Ask, set_aside: Ask) -> Manifest:
+def survive(chunk: Sequence[str], ask: Ask, again: Ask, set_aside: Ask, *, works: bool = False) -> Manifest:
     """The manifest of a chunk, whatever of it kills its process.
 
     Args:
         chunk: row keys.
         ask: computes rows.
+        again: the same after a death, without what else it may have done.
         set_aside: commits rows as rejected.
+        works: whether rows of the stage have been computed before; else those of the chunk must show it.
 
     Raises:
-        DeadChildError: when no row of the chunk can be computed.
+        DeadChildError: when no row of the stage can be computed.
         LtxError: as `ask`.
     """
     try:
         return ask(chunk)
     except DeadChildError:
-        found, deadly, last = _halves(chunk, ask)
-    if not found:
+        found, deadly, last = _halves(chunk, again)
+    if not found and not works:
         assert last is not None
         raise last
     if deadly:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def compute_chunk(
         LtxError: when a row cannot be computed (those before it are committed), or inputs have changed
             since the plan was made.
     """
-    with ExitStack() as held:
+    with ExitStack() as held, _explained(spec):
         held.enter_context(locked(_lock(context, spec.name, chunk), say=True))
         context.refresh()
         items, missing = _missing(context, spec, chunk)
@@ -84,7 +84,7 @@ def set_aside(context: Context, spec: Stage, chunk: Sequence[str], reason: str) 
     """Commit the missing rows of a chunk as rejected, for a reason that their computation cannot tell."""
     from ltx_core.stages.base import rejected
 
-    with locked(_lock(context, spec.name, chunk), say=True):
+    with locked(_lock(context, spec.name, chunk), say=True), _explained(spec):
         context.refresh()
         items, missing = _missing(context, spec, chunk)
         rows = [rejected(item, reason) for item in missing]
@@ -114,6 +114,22 @@ def _lock_all(held: ExitStack, context: Context, spec: Stage, items: Sequence[It
     for chunk in _chunks(context, context.items(spec.name)):
         if not keys.isdisjoint(chunk):
             held.enter_context(locked(_lock(context, spec.name, chunk), say=True))
+
+
+@contextmanager
+def _explained(spec: Stage) -> Iterator[None]:
+    """Rows of an earlier stage were there when the run planned this one; that some are missing has one cause.
+
+    Raises:
+        LtxError: instead of `NotReadyError`.
+    """
+    try:
+        yield
+    except NotReadyError as error:
+        raise LtxError(
+            f"{spec.name}: a film or a caption was added or changed since the run began ({error}); run the "
+            "same command again: what was computed is kept"
+        ) from None
 
 
 def _missing(context: Context, spec: Stage, chunk: Sequence[str]) -> tuple[list[Item], list[Item]]:

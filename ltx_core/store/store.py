@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import mmap
 import os
 import time
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,6 @@ class Store:
         self.root = root
         self._parts: dict[str, dict[str, Part]] = {}
         self._packed: dict[str, int] = {}
-        self._maps: dict[Path, tuple[int, mmap.mmap]] = {}
 
     def folder(self, stage: str) -> Path:
         """The folder of a stage."""
@@ -69,12 +68,12 @@ class Store:
         """Equal while nothing of a stage's parts is added, removed or written over."""
         try:
             with os.scandir(self.folder(stage)) as entries:
-                found = [(entry.name, entry.stat()) for entry in entries if not entry.name.startswith(".")]
+                found = _stats(entry for entry in entries if not entry.name.startswith("."))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise explain(error, self.folder(stage)) from error
-        return frozenset((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+        return frozenset((name, stat.st_size, stat.st_mtime_ns) for name, stat in found.items())
 
     def write(self, meta: StageMeta, pending: Sequence[PendingRow], *, replace: bool = False) -> list[Row]:
         """Commit `pending` as one part; rows that are already there are left out.
@@ -100,7 +99,7 @@ class Store:
         return [committed[key] for key in unique]
 
     def read(self, row: Row) -> dict[str, Tensor]:
-        """A row's tensors, by name, copied from the memory map.
+        """A row's tensors, by name, read from the part.
 
         Raises:
             StoreError: when a checksum differs; the message names the row.
@@ -139,7 +138,7 @@ class Store:
         folder = self.folder(stage)
         try:
             with os.scandir(folder) as entries:
-                stats = {entry.name: entry.stat() for entry in entries if entry.name.endswith(PART_SUFFIXES)}
+                stats = _stats(entry for entry in entries if entry.name.endswith(PART_SUFFIXES))
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -195,8 +194,12 @@ class Store:
         if reference is None:
             raise StoreError(f"row {row.row_key} of stage {row.stage} has no tensor {name!r}")
         path = self.folder(row.stage) / f"{row.part}.safetensors"
-        data = memoryview(self._map(path))[reference.offset : reference.offset + reference.length]
-        if digest_bytes(data) != reference.checksum:
+        with path.open(
+            "rb"
+        ) as handle:  # closed: a store has more parts than a process may have files
+            handle.seek(reference.offset)
+            data = bytearray(handle.read(reference.length))
+        if digest_bytes(memoryview(data)) != reference.checksum:
             raise StoreError(
                 f"{path}: tensor {name!r} of row {row.row_key} (clip {row.clip_id}) is damaged: its "
                 "checksum differs. Run `ltx store verify --repair CONFIG`, then the same command again: "
@@ -204,19 +207,21 @@ class Store:
             )
         if not data:
             return torch.empty(reference.shape, dtype=_TYPES[reference.dtype])
-        return torch.frombuffer(bytearray(data), dtype=_TYPES[reference.dtype]).reshape(reference.shape)
-
-    def _map(self, path: Path) -> mmap.mmap:
-        stamp = path.stat().st_mtime_ns
-        if path not in self._maps or self._maps[path][0] != stamp:
-            with path.open("rb") as handle:
-                self._maps[path] = (stamp, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
-        return self._maps[path][1]
+        return torch.frombuffer(data, dtype=_TYPES[reference.dtype]).reshape(reference.shape)
 
 
 def is_young(path: Path) -> bool:
     """Whether a file was written a short while ago, so that a run which goes on may need it."""
     return time.time() - path.stat().st_mtime < UNFINISHED_AGE
+
+
+def _stats(entries: Iterable[os.DirEntry[str]]) -> dict[str, os.stat_result]:
+    """Sizes and times by name; without a file that another process has removed meanwhile."""
+    found = {}
+    for entry in entries:
+        with contextlib.suppress(FileNotFoundError):
+            found[entry.name] = entry.stat()
+    return found
 
 
 def _is_marker(name: str) -> bool:

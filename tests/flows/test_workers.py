@@ -38,7 +38,7 @@ class Rows:
 @pytest.mark.parametrize("deadly", [[], ["row-0"], ["row-12"], ["row-5", "row-6"], KEYS[:-1]])
 def test_all_rows_but_the_deadly_ones_are_computed_once(deadly):
     rows = Rows(deadly)
-    manifest = survive(KEYS, rows.ask, rows.set_aside)
+    manifest = survive(KEYS, rows.ask, rows.ask, rows.set_aside)
     assert rows.done == Counter(key for key in KEYS if key not in deadly)
     assert rows.aside == deadly
     assert manifest["rows"] == len(KEYS) and manifest["ok"] == len(KEYS) - len(deadly)
@@ -48,7 +48,7 @@ def test_all_rows_but_the_deadly_ones_are_computed_once(deadly):
 @pytest.mark.parametrize("deaths", [1, 2, 3])
 def test_a_worker_that_was_killed_by_chance_costs_no_row(deaths):
     rows = Rows(deaths=deaths)
-    assert survive(KEYS, rows.ask, rows.set_aside)["rows"] == len(KEYS)
+    assert survive(KEYS, rows.ask, rows.ask, rows.set_aside)["rows"] == len(KEYS)
     assert rows.aside == [] and set(rows.done.values()) == {1}
 
 
@@ -56,5 +56,21 @@ def test_a_worker_that_was_killed_by_chance_costs_no_row(deaths):
 def test_where_everything_dies_nothing_is_set_aside(keys):
     rows = Rows(keys)
     with pytest.raises(DeadChildError):
-        survive(keys, rows.ask, rows.set_aside)
+        survive(keys, rows.ask, rows.ask, rows.set_aside)
     assert rows.aside == [] and not rows.done
+
+
+def test_a_row_alone_in_its_chunk_is_set_aside_where_others_of_the_stage_were_computed():
+    rows = Rows(["row-0"])
+    manifest = survive(["row-0"], rows.ask, rows.ask, rows.set_aside, works=True)
+    assert rows.aside == ["row-0"] and manifest["ok"] == 0 and manifest["rows"] == 1
+
+
+def test_after_a_death_nothing_goes_along():
+    rows = Rows()
+
+    def together(keys: Sequence[str]) -> dict[str, object]:
+        raise DeadChildError("another stage's row kills")
+
+    assert survive(KEYS, together, rows.ask, rows.set_aside)["ok"] == len(KEYS)
+    assert rows.aside == []
