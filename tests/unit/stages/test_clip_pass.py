@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ltx_core.config.load import load
+from ltx_core.errors import LtxError
 from ltx_core.run import Pipeline
 from ltx_core.stages import compute, models
 from ltx_core.stages.clips import all_clips
@@ -96,3 +97,16 @@ def test_large_and_old_rows_are_committed_before_the_chunk_ends(films, tmp_path,
     assert pipeline.compute("latents", chunk)["rows"] == len(chunk)
     parts = {row.part for row in pipeline.context.store.rows("latents")}
     assert len(parts) == len(chunk)
+
+
+def test_a_film_that_comes_during_a_run_is_a_message(films, tmp_path):
+    folder = tmp_path / "films"
+    shutil.copytree(films, folder)
+    flow = opened(tmp_path / "workspace", folder)
+    for chunk in flow.plan("sources").chunks:
+        flow.compute("sources", chunk)
+    (chunk,) = flow.plan("scenes").chunks
+    shutil.copy(ROOT / "data" / "footage" / "evening.mp4", folder)
+    worker = opened(tmp_path / "workspace", folder)
+    with pytest.raises(LtxError, match="a film or a caption was added or changed since the run began"):
+        worker.compute("scenes", chunk)
