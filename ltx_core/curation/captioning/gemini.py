@@ -37,10 +37,11 @@ class Gemini(Served):
         self, clip: Shown, without: frozenset[str], temperature: float
     ) -> tuple[dict[str, Any], frozenset[str]]:
         options = self.options
-        wave = clip.heard(bool(options.sound))
+        heard = clip.heard(bool(options.sound))
+        wave = None if "audio" in without else heard
         parts: list[dict[str, Any]] = []
         sent = set() if wave is None else {"audio"}
-        if clip.frames is not None and options.mode == "video":
+        if clip.frames is not None and options.mode == "video" and "video" not in without:
             parts.append(self._video(clip, wave is not None))
             sent.add("video")
         else:
@@ -51,7 +52,7 @@ class Gemini(Served):
             if wave is not None:
                 parts.append(_inline("audio/wav", wav(wave, clip.rate)))
         if not parts:
-            raise NoCaptionError("silent: there is nothing to describe")
+            raise _nothing(heard is None)
         size = sum(len(part["inline_data"]["data"]) for part in parts)
         if size > INLINE_BYTES:
             raise NoCaptionError(
@@ -112,6 +113,12 @@ class Gemini(Served):
             f"{shown_url(self._url)} answered without candidates[0].content; "
             "dataset.captions.base_url must lead to the Gemini API"
         )
+
+
+def _nothing(silent: bool) -> NoCaptionError:
+    if silent:
+        return NoCaptionError("silent: there is nothing to describe")
+    return NoCaptionError("the captioner takes no sound", unasked=True)
 
 
 def _inline(kind: str, content: bytes) -> dict[str, Any]:

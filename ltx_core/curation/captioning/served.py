@@ -125,10 +125,16 @@ class Served(Client):
         """The answer to one request, without what the server refuses to take."""
         temperature = self.options.temperature + (WARMER if number else 0.0)
         while True:
-            body, sent = self._body(clip, frozenset(self._refused), temperature)
+            without = frozenset(self._refused)
+            body, sent = self._body(clip, without, temperature)
             try:
                 reply = self._counted(clip, body, sent)
             except UnsupportedError as error:
+                if error.kind in without:  # asking again would go on for ever
+                    raise EndpointError(
+                        f"{shown_url(self._url)} complains of {error.kind} where none was sent ({error}); "
+                        "change dataset.captions (mode, sound, extra_body) so that it takes the request"
+                    ) from error
                 self._fall_back(error)
                 continue
             self._proven |= sent

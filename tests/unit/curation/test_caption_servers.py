@@ -276,3 +276,31 @@ def test_gemini_asks_to_wait_in_its_own_words(serve):
     assert pauses == [pytest.approx(35.7)]
     with pytest.raises(EndpointError, match="must lead to the Gemini API"):
         ask(serve(said("A cat.")), kind=Gemini)
+
+
+def test_gemini_is_asked_without_what_it_refuses_and_not_for_ever(serve):
+    def answer(number, body):
+        kinds = {part.get("inline_data", {}).get("mime_type") for part in body["contents"][0]["parts"]}
+        refused = next((kind for kind in ("video", "audio") if f"{kind}/" in str(kinds)), None)
+        return (400, {}, {"error": {"message": f"{refused} is not supported"}}) if refused else gemini()
+
+    server = Server(answer)
+    with client(server, kind=Gemini) as found:
+        assert found.caption(FRAMES, 8, TONE, 8000).sent == "frames" and len(server.requests) == 3
+        with pytest.raises(NoCaptionError, match="takes no sound") as caught:
+            found.caption(None, 8, TONE, 8000)
+        assert caught.value.unasked and len(server.requests) == 3
+    server.shutdown()
+    server.server_close()
+
+    class Stubborn(Gemini):
+        def _body(self, clip, without, temperature):
+            return super()._body(clip, frozenset(), temperature)
+
+    server = serve((400, {}, {"error": {"message": "video is not supported"}}))
+    with (
+        Stubborn(client(server, kind=Gemini).options) as found,
+        pytest.raises(EndpointError, match="where none was sent"),
+    ):
+        found.caption(FRAMES, 8, None, 0)
+    assert len(server.requests) == 2
