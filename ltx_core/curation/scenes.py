@@ -59,7 +59,7 @@ def watch_film(
     path: Path | str,
     options: SceneOptions,
     observers: Sequence[Observer] = (),
-    treatment: Treatment = PLAIN,
+    treatment: Treatment | None = PLAIN,
 ) -> FilmScenes:
     """Decode a film once and find its scenes, while `observers` watch.
 
@@ -67,7 +67,8 @@ def watch_film(
         path: a film, or an image, which is one scene of one frame.
         options: what is taken for a cut, and which part of the film is looked at.
         observers: measure what they see; their results are part of what is returned.
-        treatment: of films that are not plain SDR frames.
+        treatment: of films that are not plain SDR frames; None: no borders are looked for, as nobody uses
+            the pictures, so that a film whose pictures would be refused can give its sound.
 
     Raises:
         MediaError: when the file cannot be decoded to its end, or the options leave nothing of it.
@@ -76,15 +77,16 @@ def watch_film(
     index = frame_index(path)
     part = chosen_part(index, options)
     detection = None if options.detector == "none" else Detection(options, index)
-    light, borders = Light(), BorderWatch()
-    views: dict[int, list[Observer]] = {WIDTH: [light, borders, *observers]}
+    light, borders = Light(), None if treatment is None else BorderWatch()
+    views: dict[int, list[Observer]] = {WIDTH: [light, *([] if borders is None else [borders]), *observers]}
     if detection is not None:
         views.setdefault(_detection_width(path, options), []).insert(0, detection)
     seen = run_pass(path, part, views)
     cuts = [] if detection is None else detection.cuts()
     scenes = _ranges(index, part, cuts)
     scenes = _without_fades(scenes, index, seen, light.result(), options)
-    scenes = _with_borders(scenes, seen, borders, lambda numbers: read_frames(path, numbers, None, treatment))
+    if borders is not None and treatment is not None:
+        scenes = _with_borders(scenes, seen, borders, lambda found: read_frames(path, found, None, treatment))
     series: dict[str, NDArray[Any]] = {} if detection is None else dict(detection.result())
     for observer in observers:
         series |= aligned(observer.result(), seen, len(index.times))

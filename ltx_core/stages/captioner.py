@@ -6,11 +6,12 @@ whose answer was cleaned in another way, before anybody is asked.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltx_core.curation.captioning.answer import NoCaptionError, clean_answer
 from ltx_core.curation.captioning.describe import describe
@@ -20,11 +21,17 @@ from ltx_core.curation.captioning.ledger import Ledger
 from ltx_core.curation.captioning.media_parts import SOUND_RATE, Shown, mono, smaller
 from ltx_core.curation.captioning.outcome import EndpointError, Usage
 from ltx_core.curation.captioning.served import Served
-from ltx_core.media.errors import MediaError
+from ltx_core.media.errors import MediaError, MediaGoneError
 from ltx_core.stages.base import unusable
 from ltx_core.stages.caption_keys import Wanted, captions_folder
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.context import Context
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 REFUSALS = 5
 """Clips in a row that a server may refuse before it has answered once; then the trouble is not the clips'."""
@@ -77,12 +84,29 @@ def _described(context: Context, clip: Clip) -> Written:
     style = context.config.dataset.captions.describe
     try:
         frames = context.models.frames(clip) if clip.has_picture else None
-        wave = context.models.sound(clip, SOUND_RATE)
+        wave = _heard(context, clip)
     except MediaError as error:
         return Written(problem=unusable(error))
     if frames is None:
         return Written(*describe_sound(wave, SOUND_RATE))
     return Written(*describe(frames, clip.fps, wave, SOUND_RATE, style))
+
+
+def _heard(context: Context, clip: Clip) -> NDArray[np.float32] | None:
+    """The clip's sound; of damaged sound that the mode does not use, None: it only helps to describe.
+
+    Raises:
+        MediaError: of sound that the mode uses, and of a file that cannot be reached.
+    """
+    try:
+        return context.models.sound(clip, SOUND_RATE)
+    except MediaGoneError:
+        raise
+    except MediaError as error:
+        if context.config.training_strategy.audio is not None or not clip.has_picture:
+            raise
+        logger.warning("%s: captioned without its sound, which is damaged (%s)", clip.name, error.reason)
+        return None
 
 
 def _answered_rows(context: Context) -> dict[str, Answered]:
@@ -112,7 +136,7 @@ def _finished(context: Context, said: Answered) -> Written:
 def _shown(context: Context, wanted: Wanted) -> Shown:
     clip = wanted.clip
     frames = context.models.frames(clip) if clip.has_picture else None
-    wave = context.models.sound(clip, SOUND_RATE)
+    wave = _heard(context, clip)
     return Shown(frames, clip.fps, wave, SOUND_RATE, wanted.prompt, clip.name)
 
 

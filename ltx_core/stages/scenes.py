@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ltx_core.curation.measures import MEASURES_VERSION
-from ltx_core.curation.options.scenes import DETECTION
+from ltx_core.curation.options.scenes import DETECTION, ENDS
 from ltx_core.stages.base import Item, Stage, pending, rejected, unusable
 from ltx_core.stages.context import Context
 from ltx_core.store.rows import PendingRow, Row
@@ -35,18 +35,23 @@ class Scenes(Stage):
     name: ClassVar[str] = "scenes"
 
     def section(self, context: Context) -> dict[str, Any]:
-        """Options of the detection that differ from their defaults, and what else is measured."""
-        return {"scenes": context.config.dataset.scenes.stated(DETECTION), "measures": MEASURES_VERSION}
+        """Options of the detection that differ from their defaults, and what else is measured; borders are
+        measured only where pictures are used."""
+        stated = context.config.dataset.scenes.stated(DETECTION)
+        pictures: dict[str, Any] = {} if _with_pictures(context) else {"borders": False}
+        return {"scenes": stated, "measures": MEASURES_VERSION, **pictures}
 
     def items(self, context: Context) -> list[Item]:
         """One per source that can be read."""
-        return [
-            Item(
-                self.key(context, [row.content_digest]), item.clip_id, item.name, (row.row_key,), item.payload
-            )
-            for item, row in context.results("sources")
-            if row.ok
-        ]
+        cut_off = bool(context.config.dataset.scenes.stated(ENDS))
+        found = []
+        for item, row in context.results("sources"):
+            if row.ok:
+                # A mark, as older rows of stills say that these options leave nothing of them.
+                mark = ["whole"] if cut_off and row.columns["kind"] == "image" else []
+                key = self.key(context, [row.content_digest, *mark])
+                found.append(Item(key, item.clip_id, item.name, (row.row_key,), item.payload))
+        return found
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Find the scenes of each source."""
@@ -60,6 +65,10 @@ class Scenes(Stage):
                 yield rejected(item, unusable(error))
 
 
+def _with_pictures(context: Context) -> bool:
+    return context.config.training_strategy.video is not None
+
+
 def _watched(context: Context, item: Item, facts: Mapping[str, Any]) -> PendingRow:
     """The row of one source."""
     if facts["kind"] == "audio":
@@ -71,7 +80,8 @@ def _watched(context: Context, item: Item, facts: Mapping[str, Any]) -> PendingR
     from ltx_core.curation.scenes import watch_film
 
     dataset = context.config.dataset
-    found = watch_film(item.payload.path, dataset.scenes, observers(context), dataset.treatment)
+    treatment = dataset.treatment if _with_pictures(context) else None
+    found = watch_film(item.payload.path, dataset.scenes, observers(context), treatment)
     sound = _sound_series(item.payload, facts)
     series = {TIMES: found.times, **found.series}
     return pending(

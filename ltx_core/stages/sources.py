@@ -50,8 +50,11 @@ class Sources(Stage):
                 continue
             try:
                 info = probe(source.path)
+                source.check()
             except MediaError as error:
-                yield rejected(item, unusable(error))
+                reason = unusable(error)
+                source.check()  # a file that is being written over is no damaged one
+                yield rejected(item, reason)
                 continue
             reason = _refused(info, kinds, treatment)
             if reason:

@@ -32,12 +32,14 @@ class Part:
 
 
 def chosen_part(index: FrameIndex, options: SceneOptions) -> Part:
-    """The part of a film that `skip_start`, `skip_end` and `duration` leave.
+    """The part of a film that `skip_start`, `skip_end` and `duration` leave; a still is taken whole.
 
     Raises:
         MediaError: when they leave nothing.
     """
     count = len(index.times)
+    if count == 1:  # a picture has no ends that could be left out
+        return Part(0, 1)
     begin = _frame_after(index, 0, options.skip_start)
     end = _frame_before(index, options.skip_end)
     if options.duration is not None:

@@ -32,6 +32,8 @@ DETECTION = (
     *("skip_start", "skip_end", "duration", "stats"),
 )
 """Options that decide what the source pass finds: another value decodes the films anew."""
+ENDS = ("skip_start", "skip_end", "duration")
+"""Options among these that leave parts of a film out; a still is taken whole whatever they say."""
 WINDOWS = ("drop_shorter", "max_scenes", "max_length", "trim", "trim_fades", "lengths", "take", "stride")
 """Options that decide which windows are cut from the scenes; no film is decoded for them."""
 READING = ("letterbox",)
