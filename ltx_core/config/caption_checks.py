@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ltx_core.config.root import Config
+from ltx_core.curation.captioning.client import key_of
 from ltx_core.curation.captioning.prompts import template
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.errors import ConfigError
@@ -19,6 +19,7 @@ def check_captions(config: Config) -> str:
     Raises:
         ConfigError: for a prompt that cannot be filled, a captioner without a model or a key, or prices that
             are missing where costs are limited.
+        EndpointError: for a key that is none.
     """
     options = config.dataset.captions
     order = ", ".join(source for source in options.order if source != "captioner")
@@ -44,7 +45,8 @@ def _server(options: CaptionOptions) -> str:
             "dataset.captions.max_cost limits what captions cost, but no price is known; set price_in and "
             "price_out (per million tokens)"
         )
-    if options.captioner == "gemini" and not os.environ.get(options.key_variable, "").strip():
+    key = key_of(options)
+    if options.captioner == "gemini" and not key:
         raise ConfigError(
             f"dataset.captions.captioner is gemini and the environment variable {options.key_variable} is "
             "empty; put the key there"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds before the first retry, and at most before any that the server does not ask for."""
+SHOWN = 300
+"""Letters of a server's message that are shown at most."""
 LONGEST_ASKED = 900.0
 """Seconds that a server may ask to wait; a run does not sit out a longer time."""
 
@@ -73,8 +75,7 @@ class Client(ABC):
         """Headers with the key, where there is one."""
 
     def _key(self) -> str:
-        name = self.options.key_variable
-        return os.environ.get(name, "").strip() if name else ""
+        return key_of(self.options)
 
     def _ask(self, body: dict[str, Any], sent: frozenset[str]) -> Any:
         """The server's JSON, after as many retries as the options allow."""
@@ -98,7 +99,7 @@ class Client(ABC):
         try:
             response = self._client.post(self._url, json=body, headers=self._headers())
         except httpx.TransportError as error:
-            return None, f"{type(error).__name__}: {error}", None
+            return None, f"{type(error).__name__}: {self._excerpt(str(error))}", None
         except httpx.InvalidURL as error:
             raise EndpointError(f"dataset.captions.base_url {self.options.base_url!r}: {error}") from error
         status, reply = response.status_code, None
@@ -171,9 +172,26 @@ class Client(ABC):
             self._sleep(left)
 
     def _excerpt(self, text: str) -> str:
-        """The start of an answer, without the key should the server repeat it."""
+        """The start of a message, without the key should the server repeat it."""
         key = self._key()
-        return " ".join((text.replace(key, "***") if key else text).split())[:300]
+        text = text.replace(key, "***") if key else text  # before it is cut: half a key is a secret too
+        return " ".join(text.split())[:SHOWN]
+
+
+def key_of(options: CaptionOptions) -> str:
+    """The server's key, from the environment; "" where there is none.
+
+    Raises:
+        EndpointError: when no header can carry it; a library would show it in its own complaint.
+    """
+    name = options.key_variable
+    key = os.environ.get(name, "").strip() if name else ""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise EndpointError(
+            f"the environment variable {name} holds no key: there are spaces, line breaks or letters beyond "
+            "ASCII in it; put the key there and nothing else"
+        )
+    return key
 
 
 def shown_url(url: str) -> str:

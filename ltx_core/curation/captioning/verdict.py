@@ -49,7 +49,7 @@ class Verdict:
     Attributes:
         kind: `again`; a wrong `key`, no `money`, no such `model`, wrong `settings`; the `clip` alone;
             a `video` or `audio` that the server does not take; `refused` for any other reason.
-        said: the server's words.
+        said: the server's words, in full: who shows them takes secrets out and then shortens them.
         pause: seconds that it asks to wait, or None.
     """
 
@@ -67,7 +67,7 @@ def judge(status: int, text: str, headers: Mapping[str, str], sent: frozenset[st
         headers: with names in lower case.
         sent: which of "video" and "audio" were in the request.
     """
-    said = " ".join(_message(text).split())[:300]
+    said = " ".join(_message(text).split())
     if status in (401, 403) or _KEY.search(text):
         return Verdict("key", said)
     if status == 402 or (status == 429 and _MONEY.search(text)):

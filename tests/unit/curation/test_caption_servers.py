@@ -304,3 +304,17 @@ def test_gemini_is_asked_without_what_it_refuses_and_not_for_ever(serve):
     ):
         found.caption(FRAMES, 8, None, 0)
     assert len(server.requests) == 2
+
+
+def test_no_part_of_a_key_is_said(serve, monkeypatch, caplog):
+    monkeypatch.setenv("CAPTION_KEY", "sk-0123456789-0123456789")
+    server = serve((503, {}, {"error": {"message": "x" * 290 + " sk-0123456789-0123456789"}}))
+    with pytest.raises(EndpointError, match=r"HTTP 503: x+") as caught:
+        ask(server)
+    assert "sk-" not in str(caught.value) + caplog.text
+    for wrong in ("sk-one\nsk-two", "sk one", "sk-\u2013dash", "sk\x07bell"):
+        monkeypatch.setenv("CAPTION_KEY", wrong)
+        with pytest.raises(EndpointError, match="variable CAPTION_KEY holds no key") as caught:
+            ask(server, kind=Gemini)
+        assert "sk" not in str(caught.value) + caplog.text
+    assert len(server.requests) == 4
