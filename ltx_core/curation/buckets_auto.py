@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -100,6 +100,24 @@ def widest_buckets(limits: Limits, options: AutoBuckets) -> tuple[Bucket, ...]:
     return (
         max((Bucket(*shape, length) for shape in shapes), key=lambda bucket: (limits.tokens(bucket), bucket)),
     )
+
+
+def candidates(limits: Limits, options: AutoBuckets) -> list[Bucket]:
+    """All buckets that could be chosen, in order, if the mode left something in each and tokens were no
+    limit; none where no size fits the limits."""
+    allowed = _allowed(limits, options)
+    try:
+        areas = {
+            float(options.area),
+            *(_area(limits, options, frames) for frames in (allowed[0], allowed[-1])),
+        }
+        shapes = set(_level(options.area, limits, options))
+        for area, level in product(areas, range(LEVELS)):
+            shapes.update(_between(FULL * area / 2**level, area / 2**level, limits, options))
+    except ValueError:
+        return []
+    lengths = (1, *_allowed(limits, replace(options, max_tokens=None)))
+    return sorted(Bucket(*shape, frames) for shape, frames in product(shapes, lengths))
 
 
 def _allowed(limits: Limits, options: AutoBuckets) -> list[int]:

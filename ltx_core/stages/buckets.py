@@ -3,6 +3,8 @@
 Design choices
 - One row, keyed by what was asked for and not by the clips: one more clip must not encode everything anew.
   `rebucket` chooses again, when someone asks for it.
+- A mode that leaves nothing to generate in some buckets, or adds tokens where these are limited, has a choice
+  of its own: two modes in one workspace do not take each other's away.
 - A choice that the mode, the model or the options make invalid is made anew.
 - What is counted are the scenes, at the size without their borders: their lengths do not depend on buckets.
 """
@@ -18,7 +20,7 @@ from typing import Any, ClassVar
 
 from ltx_core.config.auto_buckets import auto_limits
 from ltx_core.curation.buckets import Bucket, choose_bucket
-from ltx_core.curation.buckets_auto import Limits, choose_buckets, widest_buckets
+from ltx_core.curation.buckets_auto import Limits, candidates, choose_buckets, widest_buckets
 from ltx_core.curation.buckets_fit import best_bucket, no_limit, too_small, upscale
 from ltx_core.curation.buckets_held import Stretch, holdings
 from ltx_core.errors import ConfigError, LtxError
@@ -26,6 +28,7 @@ from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
 from ltx_core.stages.footage import footage_of
 from ltx_core.stages.tokens import tokens_of
+from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
 BUCKETS = "buckets of"
@@ -52,6 +55,7 @@ class Buckets(Stage):
             "units": [limits.width, limits.height, limits.time],
             "upscale": limits.upscale,
             "sources": [_stated(context, source.path) for source in dataset.source],
+            **context.memo("bucket restrictions", lambda: _restrictions(context)),
         }
 
     def items(self, context: Context) -> list[Item]:
@@ -63,7 +67,9 @@ class Buckets(Stage):
         most = context.config.dataset.auto_buckets.max_tokens
         limits = limits_of(context)
         buckets = _stored(row)
-        return all(limits.usable(b) and (most is None or limits.tokens(b) <= most) for b in buckets)
+        return bool(buckets) and all(
+            limits.usable(b) and (most is None or limits.tokens(b) <= most) for b in buckets
+        )
 
     def product(self, context: Context, row: Row) -> dict[str, Any]:
         """The names of the buckets."""
@@ -168,6 +174,11 @@ def choose(context: Context) -> tuple[tuple[Bucket, ...], list[dict[str, Any]]]:
         buckets = choose_buckets(footage, limits, context.config.dataset.auto_buckets)
     except ValueError as error:
         raise LtxError(f"dataset.buckets: auto: {error}") from None
+    if not buckets:
+        raise LtxError(
+            "dataset.buckets: auto: no scene to choose from; add films or stills to dataset.source (`ltx "
+            "plan` says why files were set aside), or leave less out by dataset.scenes"
+        )
     return buckets, table_of(footage, buckets, limits)
 
 
@@ -192,6 +203,23 @@ def limits_of(context: Context) -> Limits:
         "bucket limits",
         lambda: auto_limits(context.config, context.info, lambda bucket: tokens_of(context, bucket).all),
     )
+
+
+def _restrictions(context: Context) -> dict[str, str]:
+    """What the mode takes away from the choice, so that modes in one workspace have a choice each; nothing
+    where it takes nothing away."""
+    limits, options = limits_of(context), context.config.dataset.auto_buckets
+    found, stated = candidates(limits, options), {}
+    unusable = [str(bucket) for bucket in found if not limits.usable(bucket)]
+    if unusable:
+        stated["unusable"] = digest(unusable)
+    most = options.max_tokens
+    if most is not None and any(limits.tokens(bucket) > most for bucket in found):
+        counted = [tokens_of(context, bucket) for bucket in found]
+        further = [one.all - one.video for one in counted]  # of references and sound
+        if any(further):
+            stated["further tokens"] = digest(further)
+    return stated
 
 
 def _stored(row: Row) -> tuple[Bucket, ...]:

@@ -15,6 +15,7 @@ from ltx_core.config.preflight import preflight
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.media.write import write_video
 from ltx_core.run import Pipeline
+from ltx_core.stages.base import pending
 from ltx_core.stages.buckets import buckets_of
 from ltx_core.stages.clips import all_clips, rejected_cuts
 from ltx_core.stages.dataset import load_samples
@@ -107,10 +108,43 @@ def test_other_options_and_a_mode_that_a_bucket_does_not_fit_choose_anew(footage
     assert all(bucket.width * bucket.height > 8000 for bucket in buckets_of(larger.context))
     held = "training_strategy={video: {conditions: [{type: prefix, temporal_boundary: 2}]}}"
     longer = AUTO.replace("keep_frames: 0.99", "keep_frames: 0.5").replace("max_frames: 9", "max_frames: 13")
-    prefix = pipeline(tmp_path, footage, held, longer)
-    run(prefix)
+    plain, prefix = pipeline(tmp_path, footage, longer), pipeline(tmp_path, footage, held, longer)
+    run(plain)
+    chosen = names(plain)
+    assert any(bucket.frames == 5 for bucket in buckets_of(plain.context))
+    assert run(prefix)["buckets"] == 1
     assert {bucket.frames for bucket in buckets_of(prefix.context)} <= {9, 13}, "5 frames would all be held"
-    assert run(pipeline(tmp_path, footage, longer)) == {}, "what fits this mode too stays"
+    own = names(prefix)
+    for again, expected in ((plain, chosen), (prefix, own), (plain, chosen)):
+        assert run(again) == {} and names(again) == expected, "modes do not take each other's choice away"
+
+
+def test_sound_counts_in_the_key_only_where_tokens_are_limited(footage, tmp_path):
+    both = "training_strategy={video: {}, audio: {}}"
+
+    def key(*overrides):
+        context = pipeline(tmp_path, footage, *overrides).context
+        return context.registry["buckets"].items(context)[0].key
+
+    assert key() == key(both), "nothing is restricted"
+    ample, scarce = (AUTO.replace("}", f", max_tokens: {most}}}") for most in (100_000, 40))
+    assert key(ample) == key(ample, both)
+    assert key(scarce) != key(scarce, both)
+
+
+def test_nothing_to_choose_from_is_said_and_not_kept(mixed, footage, tmp_path):
+    source = tmp_path / "few"
+    source.mkdir()
+    (source / "broken.mp4").write_bytes(b"no film")
+    with pytest.raises(LtxError, match="buckets: auto: no scene to choose from"):
+        run(pipeline(tmp_path, source))
+    empty = pipeline(tmp_path, source)
+    stage, (item,) = empty.registry["buckets"], empty.context.items("buckets")
+    row = pending(item, columns={"buckets": [], "table": []}, content={"buckets": []})
+    empty.context.store.write(stage.meta(empty.context), [row])  # as older versions stored it
+    shutil.copy(footage / "wide1.mp4", source)
+    later = pipeline(tmp_path, source)
+    assert run(later)["buckets"] == 1 and names(later)
 
 
 def test_a_plan_and_the_preflight_need_no_choice(footage, tmp_path):
