@@ -59,8 +59,8 @@ class AudioMasks(Stage):
         found, kind = [], audio_mask_use(context).kind
         for clip in kept_clips(context):
             given = clip.file.side.get(GIVEN)
-            made_of = given.digest if given is not None and kind.name == FILE else ""
-            inputs = [clip.clip_id, repr(clip.seconds), clip.sound if kind.of_clip else made_of]
+            made_of = [given.digest, *clip.late] if given is not None and kind.name == FILE else [""]
+            inputs = [clip.clip_id, repr(clip.seconds), *([clip.sound] if kind.of_clip else made_of)]
             found.append(Item(self.key(context, inputs), clip.clip_id, clip.name, (clip.row_key,), clip))
         return found
 

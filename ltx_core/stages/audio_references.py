@@ -143,7 +143,7 @@ def _inputs(context: Context, clip: Clip) -> list[str]:
     if audio_reference_use(context).kind.name != FILE:
         return [clip.sound]
     given = clip.file.side.get(GIVEN)
-    return [clip.clip_id, repr(clip.seconds), "" if given is None else given.digest]
+    return [clip.clip_id, repr(clip.seconds), *([""] if given is None else [given.digest, *clip.late])]
 
 
 def _rate(context: Context) -> int:

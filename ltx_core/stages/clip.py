@@ -50,7 +50,8 @@ class Clip:
         width, height: of the source's frames, of their used part where it is cropped; 0 without pictures.
         has_audio: whether the source has sound, or a sound is given for it.
         row_key: of the `clips` row that holds the cut.
-        origin: where the source's time begins, in seconds of the source (see `media.audio.time_origin`).
+        origin: where the source's time begins, in seconds of the source: at a film's first frame, at the
+            first sample of a sound (see `media.audio.time_origin`).
         crop: the used part of its frames; None: all of them.
         treatment: what is done to its source's frames before anything else, or "" (`media.treatment`).
         source_fps: frames per second of its source; 0 without pictures and for a still.
@@ -106,11 +107,19 @@ class Clip:
         more += [self.treatment] if self.treatment else []
         return digest([self.clip_id, self.fps, str(self.bucket), *more])
 
+    @property
+    def late(self) -> list[str]:
+        """What keys of a sound given beside a film say: where the film's time begins, if that is not at 0.
+
+        Keys of all others are what they were when only a sound's beginning was regarded.
+        """
+        return [f"from {self.origin!r}"] if self.origin and self.width else []
+
     @cached_property
     def sound(self) -> str:
         """Digest of what decides the clip's sound: cut, duration and the given file; no size of frames."""
         given = self.given_sound
-        return digest([self.clip_id, self.seconds, *([] if given is None else [given.digest])])
+        return digest([self.clip_id, self.seconds, *([] if given is None else [given.digest, *self.late])])
 
     @cached_property
     def content(self) -> str:

@@ -140,7 +140,7 @@ def clips_of(
                 *size,
                 bool(facts.columns["has_audio"]) or "audio" in item.payload.side,
                 row.row_key,
-                facts.columns["audio_start"] if facts.columns["kind"] == "audio" else 0.0,
+                facts.columns["audio_start" if facts.columns["kind"] == "audio" else "video_start"],
                 crop=crop,
                 treatment=facts.columns["treatment"],
                 source_fps=facts.columns["fps"],

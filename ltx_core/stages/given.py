@@ -50,11 +50,10 @@ def start_in(clip: Clip, path: Path) -> float:
         MediaError: when it cannot be read.
     """
     from ltx_core.media.beside import AS_LONG, length_of
-    from ltx_core.media.container import frame_index
 
     if clip.count == 1 and length_of(path) < length_of(clip.path) - AS_LONG:
         return 0.0
-    return max(0.0, clip.start_s - frame_index(clip.path).times[0])
+    return max(0.0, clip.time)
 
 
 def _given(clip: Clip, column: str) -> SideFile:

@@ -92,7 +92,7 @@ class _Reader:
 
 
 def _given(clip: Clip) -> list[str]:
-    return [] if clip.given_sound is None else [clip.given_sound.digest]
+    return [] if clip.given_sound is None else [clip.given_sound.digest, *clip.late]
 
 
 def _scores(clip: Clip, facts: Mapping[str, Any], row: Row, read: _Reader) -> dict[str, Any]:
