@@ -55,6 +55,7 @@ class Client(ABC):
         self.options = options
         self._sleep = sleep
         self._draw = draw
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of each request, with its address
         self._client = httpx.Client(timeout=options.timeout)
         self._proven: set[str] = set()
         """Kinds of input to which the server has answered."""
@@ -101,7 +102,10 @@ class Client(ABC):
         except httpx.TransportError as error:
             return None, f"{type(error).__name__}: {self._excerpt(str(error))}", None
         except httpx.InvalidURL as error:
-            raise EndpointError(f"dataset.captions.base_url {self.options.base_url!r}: {error}") from error
+            raise EndpointError(
+                f"dataset.captions.base_url {shown_url(self.options.base_url)} is no address; write it as "
+                "https://HOST/PATH or http://HOST:PORT/PATH"
+            ) from error
         status, reply = response.status_code, None
         if status == 200:
             try:
@@ -196,4 +200,4 @@ def key_of(options: CaptionOptions) -> str:
 
 def shown_url(url: str) -> str:
     """A URL without what may be a secret in it: user, password, query."""
-    return re.sub(r"//[^/@]*@", "//", url).split("?")[0]
+    return re.sub(r"//.*@", "//", url).split("?")[0]

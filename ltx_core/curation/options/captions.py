@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -115,6 +116,13 @@ class CaptionOptions:
     max_cost: Annotated[float, Gt(0)] | None = None
     batch_size: Annotated[int, Ge(1)] = 4
     describe: Literal["paragraph", "phrase"] = "paragraph"
+
+    def __post_init__(self) -> None:
+        if re.search(r"[@?#]", self.base_url):  # it is shown in messages, and kept with the run
+            raise ValueError(
+                "captions.base_url holds a user, a password or a query, which a config may not; write "
+                "https://HOST/PATH, and put the key into the environment variable of captions.api_key_env"
+            )
 
     @property
     def server(self) -> str:

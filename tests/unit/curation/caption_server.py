@@ -7,6 +7,16 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
+import pytest
+
+from ltx_core.curation.captioning.endpoint import Endpoint
+from ltx_core.curation.captioning.gemini import Gemini
+from ltx_core.curation.options.captions import CaptionOptions
+
+KEY = "a-secret-key"
+FRAMES = np.random.default_rng(0).integers(0, 255, (9, 32, 48, 3), np.uint8)
+TONE = np.tile(0.4 * np.sin(np.arange(9000) * 0.3), (2, 1)).astype(np.float32)
 USAGE = {"prompt_tokens": 100, "completion_tokens": 7}
 
 
@@ -69,3 +79,41 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Quiet."""
+
+
+@pytest.fixture(name="serve")
+def serving(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CAPTION_KEY", KEY)
+    servers = []
+
+    def start(*answers):
+        """Answers in turn, the last one for ever."""
+        servers.append(Server(lambda number, body: answers[min(number, len(answers)) - 1]))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def client(server, pauses=None, kind=Endpoint, ledger=None, **options):
+    settings = {"model": "omni", "api_key_env": "CAPTION_KEY", "retries": 3} | options
+    name = "gemini" if kind is Gemini else "endpoint"
+    chosen = CaptionOptions(captioner=name, base_url=server.url, **settings)
+    sleep = (pauses if pauses is not None else []).append
+    return kind(chosen, sleep=sleep, draw=lambda: 0.5, ledger=ledger)
+
+
+def ask(server, pauses=None, **options):
+    with client(server, pauses, **options) as found:
+        return found.caption(FRAMES, 8, TONE, 8000)
+
+
+def gemini(text="A cat sleeps.", **more):
+    parts = [{"text": "hm", "thought": True}, {"text": text}]
+    counts = {"promptTokenCount": 500, "candidatesTokenCount": 20, "thoughtsTokenCount": 5}
+    candidate = {"content": {"parts": parts}, "finishReason": "STOP", **more}
+    return 200, {}, {"candidates": [candidate], "usageMetadata": counts}

@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import av
-import numpy as np
 import pytest
-from caption_server import Server, said
+from caption_server import FRAMES, KEY, TONE, Server, ask, client, gemini, said, serving
 
 from ltx_core.curation.captioning.endpoint import Endpoint
 from ltx_core.curation.captioning.gemini import Gemini
@@ -20,40 +19,7 @@ from ltx_core.curation.captioning.ledger import Ledger
 from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, Usage
 from ltx_core.curation.options.captions import CaptionOptions
 
-KEY = "a-secret-key"
-FRAMES = np.random.default_rng(0).integers(0, 255, (9, 32, 48, 3), np.uint8)
-TONE = np.tile(0.4 * np.sin(np.arange(9000) * 0.3), (2, 1)).astype(np.float32)
-
-
-@pytest.fixture
-def serve(monkeypatch):
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CAPTION_KEY", KEY)
-    servers = []
-
-    def start(*answers):
-        """Answers in turn, the last one for ever."""
-        servers.append(Server(lambda number, body: answers[min(number, len(answers)) - 1]))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def client(server, pauses=None, kind=Endpoint, ledger=None, **options):
-    settings = {"model": "omni", "api_key_env": "CAPTION_KEY", "retries": 3} | options
-    name = "gemini" if kind is Gemini else "endpoint"
-    chosen = CaptionOptions(captioner=name, base_url=server.url, **settings)
-    sleep = (pauses if pauses is not None else []).append
-    return kind(chosen, sleep=sleep, draw=lambda: 0.5, ledger=ledger)
-
-
-def ask(server, pauses=None, **options):
-    with client(server, pauses, **options) as found:
-        return found.caption(FRAMES, 8, TONE, 8000)
+serve = serving
 
 
 def test_what_may_pass_is_asked_again_with_growing_drawn_pauses(serve):
@@ -219,13 +185,6 @@ def test_many_threads_ask_and_no_answer_is_mixed_up(serve):
     assert 2 <= server.most <= 8 and found.ledger.total()[0] == Usage(4000, 280, 40)
 
 
-def gemini(text="A cat sleeps.", **more):
-    parts = [{"text": "hm", "thought": True}, {"text": text}]
-    counts = {"promptTokenCount": 500, "candidatesTokenCount": 20, "thoughtsTokenCount": 5}
-    candidate = {"content": {"parts": parts}, "finishReason": "STOP", **more}
-    return 200, {}, {"candidates": [candidate], "usageMetadata": counts}
-
-
 def test_gemini_sees_and_hears_and_its_key_is_in_a_header_alone(serve, caplog):
     server = serve(gemini())
     with (
@@ -276,45 +235,3 @@ def test_gemini_asks_to_wait_in_its_own_words(serve):
     assert pauses == [pytest.approx(35.7)]
     with pytest.raises(EndpointError, match="must lead to the Gemini API"):
         ask(serve(said("A cat.")), kind=Gemini)
-
-
-def test_gemini_is_asked_without_what_it_refuses_and_not_for_ever(serve):
-    def answer(number, body):
-        kinds = {part.get("inline_data", {}).get("mime_type") for part in body["contents"][0]["parts"]}
-        refused = next((kind for kind in ("video", "audio") if f"{kind}/" in str(kinds)), None)
-        return (400, {}, {"error": {"message": f"{refused} is not supported"}}) if refused else gemini()
-
-    server = Server(answer)
-    with client(server, kind=Gemini) as found:
-        assert found.caption(FRAMES, 8, TONE, 8000).sent == "frames" and len(server.requests) == 3
-        with pytest.raises(NoCaptionError, match="takes no sound") as caught:
-            found.caption(None, 8, TONE, 8000)
-        assert caught.value.unasked and len(server.requests) == 3
-    server.shutdown()
-    server.server_close()
-
-    class Stubborn(Gemini):
-        def _body(self, clip, without, temperature):
-            return super()._body(clip, frozenset(), temperature)
-
-    server = serve((400, {}, {"error": {"message": "video is not supported"}}))
-    with (
-        Stubborn(client(server, kind=Gemini).options) as found,
-        pytest.raises(EndpointError, match="where none was sent"),
-    ):
-        found.caption(FRAMES, 8, None, 0)
-    assert len(server.requests) == 2
-
-
-def test_no_part_of_a_key_is_said(serve, monkeypatch, caplog):
-    monkeypatch.setenv("CAPTION_KEY", "sk-0123456789-0123456789")
-    server = serve((503, {}, {"error": {"message": "x" * 290 + " sk-0123456789-0123456789"}}))
-    with pytest.raises(EndpointError, match=r"HTTP 503: x+") as caught:
-        ask(server)
-    assert "sk-" not in str(caught.value) + caplog.text
-    for wrong in ("sk-one\nsk-two", "sk one", "sk-\u2013dash", "sk\x07bell"):
-        monkeypatch.setenv("CAPTION_KEY", wrong)
-        with pytest.raises(EndpointError, match="variable CAPTION_KEY holds no key") as caught:
-            ask(server, kind=Gemini)
-        assert "sk" not in str(caught.value) + caplog.text
-    assert len(server.requests) == 4
