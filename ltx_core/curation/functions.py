@@ -10,6 +10,7 @@ Design choices
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import re
 import sys
@@ -132,10 +133,26 @@ def _mark(file: Path, size: int, changed: int) -> str:
     return f"digest {digest_bytes(source)}" if version is None else f"VERSION {version!r}"
 
 
+def _parsed(source: bytes) -> ast.Module:
+    """The tree of a source.
+
+    Python 3.11 counts how deep the nodes that it makes lie, with the thread's depth of calls. Where a
+    garbage collection runs Python code meanwhile (a finaliser, a callback), the two may end apart, and it
+    raises SystemError: AST constructor recursion depth mismatch. So none runs until the tree is there.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _version(source: bytes) -> Any:
     """The value of a plain `VERSION = ...` at the top level, or None."""
     try:
-        body = ast.parse(source).body
+        body = _parsed(source).body
     except (SyntaxError, ValueError):
         return None
     for node in body:
