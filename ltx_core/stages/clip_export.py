@@ -11,6 +11,7 @@ Design choices
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,7 +45,9 @@ CHUNK_BYTES = 256 << 20
 """Bytes of decoded frames in memory at a time."""
 _OURS = re.compile(r".+\.\d{4,}\.[0-9a-f]{16}\.(mp4|png|wav|txt)")
 _UNSAFE = re.compile(r"[^\w .,=+@()\[\]-]+")
-_LONGEST_NAME = 100
+_LONGEST_NAME, _MOST_BYTES = 100, 150
+"""Letters and bytes of a file's name that come from its source's. File systems take 255 bytes in all: number,
+digest and suffix need some 30 of them, and the temporary name of a film that is being written 15 more."""
 
 
 @dataclass
@@ -147,10 +150,18 @@ def _export(
 def _name(clip: Clip, size: Size) -> str:
     """`film.0003.DIGEST.mp4`: safe on any file system, and another one for another content."""
     stem = str(PurePosixPath(clip.file.name).with_suffix("")).replace("/", "_")
-    safe = _UNSAFE.sub("_", stem).strip(" .")[:_LONGEST_NAME] or "clip"
+    safe = _cut(_UNSAFE.sub("_", stem).strip(" .")) or "clip"
     form = str(clip.bucket) if size == "bucket" else f"{clip.width}x{clip.height}x{clip.bucket.frames}"
     content = digest([VERSION, CRF, size, form, clip.content, clip.sound])[:16]
     return f"{safe}.{clip.index:04d}.{content}{_suffix(clip)}"
+
+
+def _cut(name: str) -> str:
+    """As many whole letters of a name as there is room for on a disk."""
+    name = name[:_LONGEST_NAME]
+    while len(os.fsencode(name)) > _MOST_BYTES:
+        name = name[:-1]
+    return name
 
 
 def _suffix(clip: Clip) -> str:

@@ -1,6 +1,7 @@
 """Contact sheets of all cuts: of each film the first, middle and last frame of every clip, kept or not.
 
-Sheets lie in the workspace, a folder for each film. A page is drawn again only when something on it changed;
+Sheets lie in the workspace, a folder for each film. A page is drawn again only when something on it changed,
+and is not drawn while its film cannot be read: what was there stays until then;
 frames are read by jumps, a page at a time, so that neither films nor sheets are in memory whole.
 """
 
@@ -10,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,6 @@ LONGEST = 144
 """Pixels of a picture's longer side."""
 KEPT, ASIDE = (60, 160, 60), (200, 60, 60)
 """Colours around the pictures of a clip that is kept, and of one that is set aside."""
-UNREADABLE = (170, 170, 170)
 STATS = "stats.csv"
 VERSION = 1
 _UNSAFE = re.compile(r"[^\w .-]+")
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class FilmSheet:
-    """A film's sheet: how many of its cuts are kept, and the files of its pages."""
+    """A film's sheet: how many of its cuts are kept, the files of its pages, and why one is missing."""
 
     name: str
     cuts: int
@@ -118,55 +118,56 @@ def _folder(context: Context, item: Item) -> Path:
 
 
 def _draw(context: Context, item: Item, facts: Row, entries: Sequence[Entry]) -> tuple[list[Path], str]:
-    """The pages of one film, each drawn unless it is there; and what could not be read."""
+    """The pages of one film that are there or can be drawn; and why others cannot."""
+    from ltx_core.media.errors import MediaError
+
     folder, problem = _folder(context, item), ""
+    treatment = asdict(context.config.dataset.treatment)
     pages: list[Path] = []
     for number, start in enumerate(range(0, len(entries), PAGE), 1):
         shown = entries[start : start + PAGE]
-        stamp = digest([VERSION, item.name, [vars(entry) for entry in shown]])[:12]
+        stamp = digest([VERSION, item.name, treatment, [vars(entry) for entry in shown]])[:12]
         path = folder / f"page-{number:04d}-{stamp}.png"
-        if not path.exists():
-            picture, trouble = _page(context, item, facts, shown)
-            write_atomic(path, picture)
-            problem = problem or trouble
+        try:
+            if not path.exists():
+                write_atomic(path, _page(context, item, facts, shown))
+        except MediaError as error:
+            problem = problem or error.reason
+            continue
         pages.append(path)
-    for left in set(folder.glob("page-*.png")) - set(pages):
-        left.unlink()
+    if not problem:
+        for left in set(folder.glob("page-*.png")) - set(pages):
+            left.unlink()
     return pages, problem
 
 
-def _page(context: Context, item: Item, facts: Row, entries: Sequence[Entry]) -> tuple[bytes, str]:
+def _page(context: Context, item: Item, facts: Row, entries: Sequence[Entry]) -> bytes:
     from ltx_core.media.sheet import Strip, bordered, contact_sheet
 
     wanted = [sorted({e.first, (e.first + e.last - 1) // 2, e.last - 1}) for e in entries]
-    pictures, problem = _pictures(context, item, facts, sorted({n for numbers in wanted for n in numbers}))
+    pictures = _pictures(context, item, facts, sorted({n for numbers in wanted for n in numbers}))
     strips = []
     for entry, numbers in zip(entries, wanted, strict=True):
         colour = KEPT if entry.kept else ASIDE
         frames = [bordered(pictures[number], colour) for number in numbers]
         label = f"{item.name} #{entry.index} · {entry.start_s:.2f} to {entry.end_s:.2f} s · {entry.words}"
         strips.append(Strip(frames, label))
-    return contact_sheet(strips, LONGEST, COLUMNS), problem
+    return contact_sheet(strips, LONGEST, COLUMNS)
 
 
-def _pictures(
-    context: Context, item: Item, facts: Row, numbers: list[int]
-) -> tuple[dict[int, NDArray[np.uint8]], str]:
-    """Small frames by their number; grey ones where the film cannot be read."""
-    import numpy as np
+def _pictures(context: Context, item: Item, facts: Row, numbers: list[int]) -> dict[int, NDArray[np.uint8]]:
+    """Small frames by their number.
 
+    Raises:
+        MediaError: when the film cannot be read.
+    """
     from ltx_core.media.decode import read_frames
-    from ltx_core.media.errors import MediaError
 
     width, height = facts.columns["width"], facts.columns["height"]
     scale = LONGEST / max(width, height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    try:
-        frames = read_frames(item.payload.path, numbers, size, context.config.dataset.treatment)
-    except MediaError as error:
-        grey = np.full((size[1], size[0], 3), UNREADABLE, np.uint8)
-        return dict.fromkeys(numbers, grey), error.reason
-    return dict(zip(numbers, frames, strict=True)), ""
+    frames = read_frames(item.payload.path, numbers, size, context.config.dataset.treatment)
+    return dict(zip(numbers, frames, strict=True))
 
 
 def _write_stats(context: Context, row: Row, path: Path) -> None:

@@ -175,14 +175,16 @@ def test_an_export_at_the_buckets_size_replaces_another_and_touches_no_strangers
 def test_sounds_are_exported_as_they_are(tmp_path):
     (tmp_path / "music").mkdir()
     wave = 0.4 * np.sin(np.arange(22050 * 2) / 9).astype(np.float32)
-    (tmp_path / "music" / "song.wav").write_bytes(wav_bytes(np.stack([wave, -wave]), 22050))
+    name = "曲" * 83  # 249 bytes: as long as a file's name may be
+    (tmp_path / "music" / f"{name}.wav").write_bytes(wav_bytes(np.stack([wave, -wave]), 22050))
     settings = [f"workspace={tmp_path}/ws", f"dataset.source={tmp_path}/music", *BASE]
     pipe = Pipeline(load(ROOT / "configs" / "t2a_lora.yaml", settings, ROOT))
     prepare(pipe)
-    export_clips(pipe.context, tmp_path / "out")
+    assert export_clips(pipe.context, tmp_path / "out").problems == []
     (row,) = [json.loads(line) for line in (tmp_path / "out" / TABLE).read_text("utf-8").splitlines()]
     found = read_audio(tmp_path / "out" / row["audio"], 0, 9 / 8, 22050)
     assert np.abs(found[0] - wave[: found.shape[1]]).max() < 1e-3
+    assert row["audio"].startswith("曲" * 50 + ".0001.")
 
 
 def marked(page):
@@ -201,6 +203,13 @@ def test_a_contact_sheet_shows_every_cut_and_is_drawn_once(prepared, source):
     assert marked(page) == (True, False)
     stamp = page.stat().st_mtime_ns
     assert next(iter(cut_sheets(pipe.context))).pages[0].stat().st_mtime_ns == stamp
+    page.unlink()
+    away = source[1].path.rename(workspace / "away.mp4")
+    missing = next(sheet for sheet in cut_sheets(pipe.context) if sheet.name == film.name)
+    away.rename(source[1].path)
+    assert missing.pages == () and "missing" in missing.problem and not page.exists()
+    back = next(sheet for sheet in cut_sheets(pipe.context) if sheet.name == film.name)
+    assert (back.pages, back.problem) == ((page,), "") and marked(page) == (True, False)
     other = pipeline(
         workspace, source[0], "dataset.buckets=[64x64x5]", "dataset.scenes={stats: true, min_length: 0.3}"
     )
