@@ -92,13 +92,20 @@ def gc(
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option(help="only say what would be removed")] = False,
 ) -> None:
-    """Remove the parts that no dataset, run or report names.
+    """Remove the parts that no dataset, run or report names; those that the config's own preparation has
+    computed so far are kept. While a run works on the store, nothing is removed.
 
     Example: ltx store gc configs/t2v_lora.yaml --dry-run
     """
+    from ltx_core.config.load import load
+    from ltx_core.run import Pipeline
     from ltx_core.store.collect import collect
 
-    removed = collect(_store(config, overrides), dry_run=dry_run)
+    store = _store(config, overrides)
+    named, unknown = Pipeline(load(config, overrides or ())).named()
+    if unknown:
+        console.print(f"note: rows that only this config needs are not known ({unknown})", markup=False)
+    removed = collect(store, dry_run=dry_run, keep=named)
     for name in removed:
         console.print(name, markup=False)
     console.print(f"{len(removed)} parts {'would be ' if dry_run else ''}removed")

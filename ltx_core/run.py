@@ -61,6 +61,21 @@ class Pipeline:
                 needed |= required | (set(REQUIRES[name]) & set(wanted))
         return [name for name in self.registry if name in needed]
 
+    def named(self) -> tuple[set[str], str]:
+        """Row keys that the config's stages may need, and why those of further ones are not known, or "".
+
+        Of a stage that waits for others it cannot be told which rows it will need: all that it has are named.
+        """
+        found: set[str] = set()
+        for stage in self.stages():
+            try:
+                found.update(item.key for item in self.context.items(stage))
+            except NotReadyError:
+                found.update(row.row_key for row in self.context.store.rows(stage))
+            except LtxError as error:
+                return found, str(error)
+        return found, ""
+
     def refuse(self) -> list[str]:
         """Warnings of the preflight.
 

@@ -69,6 +69,26 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise explain(error, path) from error
 
 
+def held_locks(folder: Path) -> list[Path]:
+    """The lock files in a folder that a process holds now.
+
+    Raises:
+        StoreError: when one cannot be opened.
+    """
+    held = []
+    for path in sorted(folder.glob("*")):
+        try:
+            with path.open("r+b") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except BlockingIOError:
+            held.append(path)
+        except OSError as error:
+            raise explain(error, path) from error
+    return held
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, say: bool = False) -> Iterator[None]:
     """Hold the lock file `path`, which the kernel frees when the process ends; `say`: log the waiting."""

@@ -12,7 +12,7 @@ import time
 import pytest
 import torch
 
-from ltx_core.errors import StoreError
+from ltx_core.errors import LtxError, StoreError
 from ltx_core.store.collect import collect
 from ltx_core.store.keys import Keys, digest, row_key
 from ltx_core.store.rows import PendingRow, StageMeta
@@ -187,6 +187,33 @@ def aged(folder):
     """Make everything in the folder two hours old."""
     for path in folder.rglob("*"):
         os.utime(path, (time.time() - 7200,) * 2)
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from ltx_core.store.disk import locked
+with locked(Path(sys.argv[1]) / ".locks" / "audio_latents-0123"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_nothing_is_collected_while_another_process_computes(tmp_path):
+    store = Store(tmp_path)
+    (unused,) = store.write(META, [pending("unused", 2)])
+    store.write(StageMeta("dataset", 1), [PendingRow(digest("d"), "")])
+    aged(tmp_path)
+    command = [sys.executable, "-c", HOLDS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "held\n"
+        with pytest.raises(
+            LtxError, match=r"computing rows of this store \(audio_latents\).*wait for its end"
+        ):
+            collect(store)
+        run.stdin.close()
+    assert collect(store, dry_run=True, keep=[unused.row_key]) == []
+    assert collect(store) == [f"latents/{unused.part}"], "a lock file that nobody holds is no run"
 
 
 def test_collect_keeps_what_a_dataset_names_and_what_is_young(tmp_path):
