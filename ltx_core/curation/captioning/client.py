@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, UnsupportedError
+from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, UnsupportedError, encodable
 from ltx_core.curation.captioning.verdict import Verdict, inner_error, judge
 from ltx_core.curation.options.captions import CaptionOptions
 
@@ -99,7 +99,7 @@ class Client(ABC):
 
         try:
             response = self._client.post(self._url, json=body, headers=self._headers())
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return None, f"{type(error).__name__}: {self._excerpt(str(error))}", None
         except httpx.InvalidURL as error:
             raise EndpointError(
@@ -179,7 +179,7 @@ class Client(ABC):
         """The start of a message, without the key should the server repeat it."""
         key = self._key()
         text = text.replace(key, "***") if key else text  # before it is cut: half a key is a secret too
-        return " ".join(text.split())[:SHOWN]
+        return encodable(" ".join(text.split())[:SHOWN])
 
 
 def key_of(options: CaptionOptions) -> str:

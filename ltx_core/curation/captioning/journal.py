@@ -13,11 +13,12 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import IO
 
+from ltx_core.curation.captioning.outcome import encodable
 from ltx_core.store.disk import explain
 
 SUFFIX = ".jsonl"
@@ -115,7 +116,8 @@ def _read(path: Path) -> dict[str, Answered]:
     for line in lines:
         try:
             asked, fields = json.loads(line.decode("utf-8", "surrogatepass"))
-            found[str(asked)] = Answered(**fields)
-        except (ValueError, TypeError):
+            said = Answered(**fields)
+            found[str(asked)] = replace(said, raw=encodable(said.raw), problem=encodable(said.problem))
+        except (ValueError, TypeError, AttributeError):
             continue
     return found

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from ltx_core.errors import LtxError
 
 
+def encodable(text: str) -> str:
+    """A text that can be stored: halves of surrogate pairs, which JSON can hold, joined or replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class EndpointError(LtxError):
     """The captioner cannot be used: not reached, refused, not understood, or too dear."""
 

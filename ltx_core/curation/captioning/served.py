@@ -31,6 +31,7 @@ from ltx_core.curation.captioning.outcome import (
     Reply,
     UnsupportedError,
     Usage,
+    encodable,
 )
 from ltx_core.curation.options.captions import CaptionOptions
 
@@ -186,8 +187,10 @@ class Served(Client):
 
     def _understood(self, reply: Any) -> Reply:
         try:
-            return self._parse(reply)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            found = self._parse(reply)
+            text = None if found.text is None else encodable(found.text)
+            return replace(found, text=text, blocked=encodable(found.blocked))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise EndpointError(self._misunderstood()) from error
 
     @abstractmethod

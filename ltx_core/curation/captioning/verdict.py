@@ -20,9 +20,9 @@ _FLAGS = re.IGNORECASE
 _KEY = re.compile(
     r"api key not valid|invalid api.?key|incorrect api key|api_key_invalid|unauthenticated", _FLAGS
 )
-_MONEY = re.compile(
-    r"insufficient_quota|insufficient (credit|balance|funds)|billing|payment required", _FLAGS
-)
+_MONEY = re.compile(r"insufficient_quota|insufficient (credit|balance|funds)|payment required", _FLAGS)
+_BILLING = re.compile(r"billing", _FLAGS)
+"""Said of an empty account, and by Google also where a minute's quota is used up."""
 _DAILY = re.compile(r"per.?day", _FLAGS)
 _MODEL = re.compile(
     r"model\b.{0,120}\b(not (exist|found|available)|does not exist|unknown|is not supported for)", _FLAGS
@@ -33,7 +33,10 @@ _LONG = re.compile(
     r"|exceeds? the max|longer than the (max|model)|payload size|request size",
     _FLAGS,
 )
-_POLICY = re.compile(r"content.?(policy|filter)|safety|moderation|inappropriate", _FLAGS)
+_POLICY = re.compile(
+    r"content.?(policy|filter)|safety|moderation|inappropriate|usage polic|violat\w+.{0,40}polic|flagged",
+    _FLAGS,
+)
 _COMPLAINT = re.compile(
     r"not? support|unsupport|invalid|unknown|unexpected|unrecogni[sz]ed|does not match|does not have"
     r"|at most 0|not allowed|not a multimodal|not multimodal|must be|only|cannot",
@@ -68,22 +71,30 @@ def judge(status: int, text: str, headers: Mapping[str, str], sent: frozenset[st
         sent: which of "video" and "audio" were in the request.
     """
     said = " ".join(_message(text).split())
+    if status == 403 and _POLICY.search(text) and not _KEY.search(text):
+        return Verdict("clip", said)
     if status in (401, 403) or _KEY.search(text):
         return Verdict("key", said)
-    if status == 402 or (status == 429 and _MONEY.search(text)):
-        return Verdict("money", said)
-    if status == 429 and _DAILY.search(text):
+    pause = asked_pause(headers.get("retry-after"), text)
+    if status == 402 or (status == 429 and _used_up(text, pause)):
         return Verdict("money", said)
     unsupported = _unsupported(text, sent) if status not in (408, 429, 502, 503, 504) else None
     if unsupported is not None and (status < 500 or "support" in text.lower()):
         return Verdict(unsupported, said)
     if status in RETRY_STATUSES:
-        return Verdict("again", said, asked_pause(headers.get("retry-after"), text))
+        return Verdict("again", said, pause)
     if status == 404 or _MODEL.search(text):
         return Verdict("model", said)
     if status == 413 or (_LONG.search(text) and not _SETTINGS.search(text)) or _POLICY.search(text):
         return Verdict("clip", said)
     return Verdict("settings" if _SETTINGS.search(text) else "refused", said)
+
+
+def _used_up(text: str, pause: float | None) -> bool:
+    """Whether a 429 is of an account or a day: waiting for a while does not help."""
+    if _MONEY.search(text) or _DAILY.search(text):
+        return True
+    return pause is None and bool(_BILLING.search(text))
 
 
 def _unsupported(text: str, sent: frozenset[str]) -> Literal["video", "audio"] | None:

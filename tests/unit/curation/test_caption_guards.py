@@ -11,7 +11,9 @@ from ltx_core.config.load import load
 from ltx_core.curation.captioning.client import shown_url
 from ltx_core.curation.captioning.endpoint import Endpoint
 from ltx_core.curation.captioning.gemini import Gemini
+from ltx_core.curation.captioning.journal import Answered, Journal
 from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError
+from ltx_core.curation.captioning.verdict import judge
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.errors import ConfigError
 
@@ -77,3 +79,42 @@ def test_requests_are_not_told_by_the_library_and_a_wrong_address_is_no_crash(se
         with Endpoint(options) as found, pytest.raises(EndpointError, match="is no address"):
             found.caption(FRAMES, 8, None, 0)
     assert not [record for record in caplog.records if record.name.startswith("http")]
+
+
+def test_half_a_surrogate_pair_can_be_stored(serve, tmp_path):
+    answer = ask(serve(said("A cat \ud83d sleeps \ud83d\ude00.")))
+    assert answer.caption == answer.raw == "A cat \ufffd sleeps \U0001f600."
+    withheld = serve((200, {}, {"promptFeedback": {"blockReason": "ODD\udc00"}}))
+    refused = serve((413, {}, {"error": {"message": "odd \ud800"}}))
+    for server, kind in ((withheld, Gemini), (refused, Endpoint)):
+        with pytest.raises(NoCaptionError) as caught:
+            ask(server, kind=kind)
+        assert "\ufffd" in str(caught.value) and str(caught.value).encode()
+    journal = Journal(tmp_path)
+    with journal.writing() as keep:
+        keep("a", Answered("half \ud800", problem="\udfff"))
+    assert journal.load() == {"a": Answered("half \ufffd", problem="\ufffd")}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "headers", "kind"),
+    [
+        (429, "check your plan and billing details", {"retry-after": "7"}, "again"),
+        (429, '{"error": {"message": "see billing", "details": [{"retryDelay": "7s"}]}}', {}, "again"),
+        (429, "check your plan and billing details", {}, "money"),
+        (429, '"GenerateRequestsPerDay", "retryDelay": "7s"', {}, "money"),
+        (429, "insufficient_quota", {"retry-after": "7"}, "money"),
+        (403, "requires moderation, and your input was flagged", {}, "clip"),
+        (403, "This violates our usage policies", {}, "clip"),
+        (403, "forbidden", {}, "key"),
+        (403, "Invalid API key, see the safety pages", {}, "key"),
+    ],
+)
+def test_a_pause_or_a_policy_is_not_taken_for_an_empty_account_or_a_wrong_key(status, text, headers, kind):
+    found = judge(status, text, headers, frozenset())
+    assert found.kind == kind and found.pause == (7.0 if kind == "again" else None)
+
+
+def test_an_answer_packed_in_an_odd_way_is_asked_for_again(serve):
+    server = serve((200, {"Content-Encoding": "gzip"}, b"this is no gzip"), said("A cat."))
+    assert ask(server).caption == "A cat."
