@@ -17,6 +17,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, UnsupportedError, encodable
@@ -33,6 +34,23 @@ SHOWN = 300
 """Letters of a server's message that are shown at most."""
 LONGEST_ASKED = 900.0
 """Seconds that a server may ask to wait; a run does not sit out a longer time."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What one request brought.
+
+    Attributes:
+        reply: the server's answer.
+        problem: why there is none and to ask again, or "".
+        pause: seconds that the server asks to wait.
+        lost: whether it may have been answered, and billed, unseen.
+    """
+
+    reply: Any = None
+    problem: str = ""
+    pause: float | None = None
+    lost: bool = False
 
 
 class Client(ABC):
@@ -78,29 +96,31 @@ class Client(ABC):
     def _key(self) -> str:
         return key_of(self.options)
 
-    def _ask(self, body: dict[str, Any], sent: frozenset[str]) -> Any:
-        """The server's JSON, after as many retries as the options allow."""
+    def _ask(self, once: Callable[[], Tried]) -> Any:
+        """What a request brought, made once and as many times again as the options allow."""
         problem = ""
         for attempt in range(self.options.retries + 1):
             self._wait_quietly()
-            reply, problem, asked = self._try(body, sent)
+            tried = once()
+            problem = tried.problem
             if not problem:
-                return reply
+                return tried.reply
             if attempt < self.options.retries:
-                self._pause(problem, attempt, asked)
+                self._pause(problem, attempt, tried.pause)
         raise EndpointError(
             f"{shown_url(self._url)} failed {self.options.retries + 1} times, last with {problem}. Start the "
             "server or set dataset.captions.base_url; captions that were made are kept"
         )
 
-    def _try(self, body: dict[str, Any], sent: frozenset[str]) -> tuple[Any, str, float | None]:
-        """The server's JSON, or why to ask again and the seconds that it asks to wait."""
+    def _try(self, body: dict[str, Any], sent: frozenset[str]) -> Tried:
+        """One request: the server's JSON, or why to ask again."""
         import httpx
 
         try:
             response = self._client.post(self._url, json=body, headers=self._headers())
         except httpx.RequestError as error:
-            return None, f"{type(error).__name__}: {self._excerpt(str(error))}", None
+            unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+            return Tried(problem=f"{type(error).__name__}: {self._excerpt(str(error))}", lost=not unsent)
         except httpx.InvalidURL as error:
             raise EndpointError(
                 f"dataset.captions.base_url {shown_url(self.options.base_url)} is no address; write it as "
@@ -111,11 +131,13 @@ class Client(ABC):
             try:
                 reply = response.json()
             except ValueError:
-                return None, f"it did not answer in JSON: {self._excerpt(response.text)}", None
+                said = self._excerpt(response.text)
+                return Tried(problem=f"it did not answer in JSON: {said}", lost=True)
             status = inner_error(reply) or 200
         if status == 200:
-            return reply, "", None
-        return None, *self._judged(status, response, sent)
+            return Tried(reply)
+        problem, pause = self._judged(status, response, sent)
+        return Tried(problem=problem, pause=pause)
 
     def _judged(
         self, status: int, response: httpx.Response, sent: frozenset[str]

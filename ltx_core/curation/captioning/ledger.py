@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -93,19 +93,24 @@ class Ledger:
             self._write(name, Entry(self._clock(), tokens, cost, guess=prompt_tokens))
             return name, 0.0
 
-    def settle(self, name: str, usage: Usage) -> None:
-        """Enter what a request did cost; nothing where it failed.
+    def settle(self, name: str, usage: Usage | None) -> Usage:
+        """Enter what a request did cost, and give it back with what the server does not count.
 
         Args:
             name: of the request.
-            usage: as the server counted; zeros where it failed or does not say.
+            usage: as the server counted; zeros where it refused the request. None where the answer was lost:
+                it may have been billed, and what was expected stands.
         """
         with self._held():
             entry = self._open[name]
+            if usage is None:
+                received = self.options.max_tokens
+                usage = Usage(entry.tokens - received, received)
             if usage.requests and not usage.prompt_tokens:  # a server that does not count: the guess stands
                 usage = Usage(self._guess(entry.guess), usage.completion_tokens, usage.requests)
             tokens = usage.prompt_tokens + usage.completion_tokens
             self._write(name, Entry(entry.at, tokens, self.cost(usage), usage, entry.guess))
+            return usage
 
     def _guess(self, prompt_tokens: int) -> int:
         return round(prompt_tokens * (1.0 if self._factor is None else self._factor))
@@ -138,8 +143,13 @@ class Ledger:
                 "were made are kept"
             )
 
-    def _held(self) -> _Held:
-        return _Held(self)
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The ledger, read to its end, for this thread and process alone."""
+        alone = nullcontext() if self._path is None else locked(self._path.with_suffix(".lock"))
+        with self._lock, alone:
+            self._catch_up()
+            yield
 
     def _write(self, name: str, entry: Entry) -> None:
         self._put(name, entry)
@@ -161,7 +171,8 @@ class Ledger:
             self._open[name] = entry
         else:
             self._counted += entry.usage
-            if entry.usage.prompt_tokens and entry.guess:  # later guesses are corrected by what was counted
+            counted = entry.usage.requests and entry.usage.prompt_tokens
+            if counted and entry.guess:  # later guesses are corrected by what was counted
                 self._factor = max(entry.usage.prompt_tokens / entry.guess, self._factor or 0.0)
         self._recent[name] = entry
 
@@ -174,26 +185,9 @@ class Ledger:
             for line in file.read().splitlines():
                 try:
                     name, at, tokens, cost, counts, guess = json.loads(line)
-                except ValueError:  # the end of a line that a full disk cut
+                    usage = None if counts is None else Usage(*map(int, counts))
+                    entry = Entry(float(at), int(tokens), float(cost), usage, int(guess))
+                except (ValueError, TypeError, OverflowError):  # the end of a line that a full disk cut
                     continue
-                usage = None if counts is None else Usage(*counts)
-                self._put(name, Entry(at, tokens, cost, usage, guess))
+                self._put(str(name), entry)
             self._read = file.tell()
-
-
-class _Held:
-    """The ledger, read to its end, for this thread and process alone."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        path = ledger._path
-        self._file = nullcontext() if path is None else locked(path.with_suffix(".lock"))
-
-    def __enter__(self) -> None:
-        self._ledger._lock.acquire()
-        self._file.__enter__()
-        self._ledger._catch_up()
-
-    def __exit__(self, *error: object) -> None:
-        self._file.__exit__(None, None, None)
-        self._ledger._lock.release()

@@ -83,7 +83,7 @@ class Answer:
 
     Attributes:
         caption: the cleaned text.
-        prompt_tokens, completion_tokens: of all requests that it took; 0 when the server does not say.
+        prompt_tokens, completion_tokens: of all requests that it took; guessed when the server says none.
         raw: the answer as it came.
         requests: how often was asked.
         sent: what the captioner saw and heard, such as "video+audio".

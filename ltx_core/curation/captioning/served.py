@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltx_core.curation.captioning.answer import clean_answer
-from ltx_core.curation.captioning.client import Client, shown_url
+from ltx_core.curation.captioning.client import Client, Tried, shown_url
 from ltx_core.curation.captioning.ledger import Ledger
 from ltx_core.curation.captioning.media_parts import Shown
 from ltx_core.curation.captioning.outcome import (
@@ -34,6 +34,7 @@ from ltx_core.curation.captioning.outcome import (
     encodable,
 )
 from ltx_core.curation.options.captions import CaptionOptions
+from ltx_core.errors import LtxError
 
 log = logging.getLogger(__name__)
 WARMER = 0.4
@@ -90,7 +91,12 @@ class Served(Client):
         clip = Shown(frames, fps, wave, rate, prompt or asked)
         usage, problem = Usage(), NoCaptionError("no caption: nobody was asked")
         for number in range(self.options.attempts):
-            reply, sent = self._reply(clip, number)
+            try:
+                reply, sent = self._reply(clip, number)
+            except NoCaptionError as error:
+                if usage.requests:  # an answer before was paid for, and is the clip's
+                    raise problem from error
+                raise
             usage += reply.usage
             if reply.blocked:
                 raise NoCaptionError(f"no caption: {reply.blocked}", reply.text or "", usage)
@@ -160,20 +166,33 @@ class Served(Client):
         )
 
     def _counted(self, clip: Shown, body: dict[str, Any], sent: frozenset[str]) -> Reply:
-        """One request entered into the ledger, when the limits allow it."""
+        """The answer; each try is entered into the ledger, when the limits allow it."""
         guess = self._guess(clip, sent)
+        reply: Reply = self._ask(lambda: self._once(guess, body, sent))
+        return reply
+
+    def _once(self, guess: int, body: dict[str, Any], sent: frozenset[str]) -> Tried:
+        """One try, and what it cost: nothing where the server refused it."""
         name, wait = self.ledger.enter(guess)
         while wait:
             self._sleep(wait)
             name, wait = self.ledger.enter(guess)
-        usage = Usage()
         try:
-            reply = self._understood(self._ask(body, sent))
-            counted = reply.usage.completion_tokens or len(reply.text or "") // 3
-            usage = replace(reply.usage, completion_tokens=counted)
-            return reply
-        finally:
-            self.ledger.settle(name, usage)
+            tried = self._try(body, sent)
+        except (LtxError, UnsupportedError):
+            self.ledger.settle(name, Usage())
+            raise
+        if tried.problem:
+            self.ledger.settle(name, None if tried.lost else Usage())
+            return tried
+        try:
+            reply = self._understood(tried.reply)
+        except EndpointError:
+            self.ledger.settle(name, None)
+            raise
+        counted = reply.usage.completion_tokens or len(reply.text or "") // 3
+        usage = self.ledger.settle(name, replace(reply.usage, completion_tokens=counted))
+        return Tried(replace(reply, usage=usage))
 
     def _guess(self, clip: Shown, sent: frozenset[str]) -> int:
         tokens = TOKENS_PER_WORD * len(clip.prompt.split()) + 20

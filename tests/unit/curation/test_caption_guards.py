@@ -12,7 +12,8 @@ from ltx_core.curation.captioning.client import shown_url
 from ltx_core.curation.captioning.endpoint import Endpoint
 from ltx_core.curation.captioning.gemini import Gemini
 from ltx_core.curation.captioning.journal import Answered, Journal
-from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError
+from ltx_core.curation.captioning.ledger import Ledger
+from ltx_core.curation.captioning.outcome import EndpointError, NoCaptionError, Usage
 from ltx_core.curation.captioning.verdict import judge
 from ltx_core.curation.options.captions import CaptionOptions
 from ltx_core.errors import ConfigError
@@ -118,3 +119,60 @@ def test_a_pause_or_a_policy_is_not_taken_for_an_empty_account_or_a_wrong_key(st
 def test_an_answer_packed_in_an_odd_way_is_asked_for_again(serve):
     server = serve((200, {"Content-Encoding": "gzip"}, b"this is no gzip"), said("A cat."))
     assert ask(server).caption == "A cat."
+
+
+PRICES = {"price_in": 1000.0, "price_out": 1000.0, "images": 1, "retries": 1, "max_tokens": 50}
+
+
+def spent(server, **options):
+    """What asking once took, by the ledger, and how it ended."""
+    with client(server, **PRICES | options) as found:
+        try:
+            ended = found.caption(FRAMES, 8, None, 0)
+        except (EndpointError, NoCaptionError) as error:
+            ended = error
+        return *found.ledger.total(), ended
+
+
+def test_what_may_have_been_billed_costs_what_was_expected(serve):
+    free, paid, _ = spent(serve((503, {}, b"busy"), said("A cat.")))
+    assert free == Usage(100, 7, 1) and paid == pytest.approx(0.107)
+    for lost in ("cut", "slow", (200, {}, b"no JSON")):
+        usage, cost, _ = spent(serve(lost, said("A cat.")), timeout=0.3)
+        assert (usage.requests, usage.completion_tokens) == (1, 57) and cost > paid + 0.05
+    usage, cost, error = spent(serve((200, {}, {"hello": 1})))
+    assert isinstance(error, EndpointError) and usage.completion_tokens == 50 and cost > 0.05
+    _, cost, error = spent(serve("cut"), max_cost=0.3)
+    assert "max_cost" in str(error) and 0.1 < cost <= 0.3
+
+
+def test_every_try_counts_against_the_limits(serve):
+    pauses = []
+    server = serve((503, {}, b"busy"), said("A cat."))
+    with client(server, pauses, requests_per_minute=1) as found:
+        found.ledger._clock = lambda: sum(pauses)
+        found.caption(FRAMES, 8, None, 0)
+    assert pauses == [0.75, 59.25]
+
+
+def test_an_answer_without_counts_costs_what_is_expected_and_one_paid_for_is_kept(serve):
+    usage, cost, answer = spent(serve((200, {}, {"choices": [{"message": {"content": "A cat sleeps."}}]})))
+    assert (answer.prompt_tokens, answer.completion_tokens) == (usage.prompt_tokens, 4)
+    assert usage.prompt_tokens > 40 and cost == pytest.approx((usage.prompt_tokens + 4) / 1000)
+    _, _, error = spent(serve(said("I cannot help."), (413, {}, b"too large")))
+    assert (error.usage, error.raw, error.unasked) == (Usage(100, 7, 1), "I cannot help.", False)
+
+
+def test_a_ledger_that_cannot_be_read_is_let_go_and_odd_lines_are_passed_over(tmp_path):
+    path = tmp_path / "spent.jsonl"
+    path.write_text(
+        '7\n["a", null, 1, 1, null, 1]\n[["b"], 1, 1, 1.5, [1, 1, 1], 1]\n["c", 1, 1, 1, [1, "x"], 1]\n'
+    )
+    assert Ledger(CaptionOptions(), path).total() == (Usage(1, 1, 1), 1.5)
+    path.unlink()
+    path.mkdir()
+    ledger = Ledger(CaptionOptions(), path)
+    with pytest.raises(OSError):
+        ledger.total()
+    path.rmdir()
+    assert ledger.total() == (Usage(), 0.0)
