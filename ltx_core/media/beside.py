@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,33 @@ from ltx_core.media.window import nearest_frames
 Frames = NDArray[np.uint8]
 AS_LONG = 0.1
 """Seconds by which a file may be shorter than its film and still count as one of its length."""
+
+
+SAME_ASPECT = 0.02
+"""By which share the aspects of two sizes may differ and count as one: small sizes are rounded."""
+
+
+class Part(Protocol):
+    """The part of a film's frames that is used; sizes in the film's pixels."""
+
+    @property
+    def width(self) -> int:
+        """Of the part."""
+
+    @property
+    def height(self) -> int:
+        """Of the part."""
+
+    @property
+    def of_width(self) -> int:
+        """Of the whole frame."""
+
+    @property
+    def of_height(self) -> int:
+        """Of the whole frame."""
+
+    def scaled(self, width: int, height: int) -> tuple[slice, slice]:
+        """Rows and columns of the part in frames of `width` x `height` pixels."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +90,34 @@ def length_of(path: Path) -> float:
     return index.end - index.times[0]
 
 
-def read_stretch(path: Path, stretch: Stretch, width: int, height: int) -> Frames:
+def shows_whole(path: Path, part: Part) -> bool:
+    """Whether a file has the shape of its film's whole frame, rather than that of its used part.
+
+    Raises:
+        MediaError: when it cannot be read.
+    """
+    stat = path.stat() if path.exists() else None
+    width, height = _size(path, (stat.st_size, stat.st_mtime_ns) if stat else (0, 0))
+    aspect, whole, inner = width / height, part.of_width / part.of_height, part.width / part.height
+    far = abs(aspect / whole - 1)
+    return far <= SAME_ASPECT and far < abs(aspect / inner - 1)
+
+
+@lru_cache(maxsize=4096)
+def _size(path: Path, stamp: tuple[int, int]) -> tuple[int, int]:
+    """Width and height as shown, of a file as it was at `stamp`; planning asks for them clip by clip."""
+    info = open_pictures(path)
+    return info.width, info.height
+
+
+def read_stretch(path: Path, stretch: Stretch, width: int, height: int, part: Part | None = None) -> Frames:
     """The frames of a stretch, uint8 `[F, H, W, 3]`, not smaller than `width` x `height` needs when fitted.
+
+    Args:
+        path: a video or an image.
+        stretch: which frames.
+        width, height: what they are fitted to later.
+        part: what is used of the film's frames: cut out of these ones where they show the whole frame.
 
     Raises:
         MediaError: when the file cannot be read, has no pictures, or ends before the stretch does.
@@ -78,4 +134,19 @@ def read_stretch(path: Path, stretch: Stretch, width: int, height: int) -> Frame
             path,
         )
     indices = nearest_frames(index.times, first + stretch.start, stretch.fps, stretch.count)
-    return read_frames(path, indices, decode_size(info.width, info.height, width, height))
+    if part is None or not shows_whole(path, part):
+        return read_frames(path, indices, decode_size(info.width, info.height, width, height))
+    rows, columns = part.scaled(info.width, info.height)
+    across, down = columns.stop - columns.start, rows.stop - rows.start
+    size = decode_size(across, down, width, height)
+    if size is not None:
+        size = round(info.width * size[0] / across), round(info.height * size[1] / down)
+    return read_frames(path, indices, size, change=_cutter(part))
+
+
+def _cutter(part: Part) -> Callable[[Frames], Frames]:
+    def cut(frame: Frames) -> Frames:
+        rows, columns = part.scaled(frame.shape[1], frame.shape[0])
+        return frame[rows, columns]
+
+    return cut

@@ -1,7 +1,7 @@
 """Videos and images that the dataset file gives beside a film: the stretch of them that belongs to a clip.
 
 Their times are those of the film. Only a file that is shorter than its film, where the film is one clip,
-begins with the clip.
+begins with the clip. Where a film's borders are cut off, so are those of a file that has its whole shape.
 """
 
 from __future__ import annotations
@@ -24,7 +24,20 @@ def is_given(context: Context, column: str) -> bool:
 def given_key(clip: Clip, column: str) -> list[str]:
     """What decides the stretch of a given file beside the clip's frames: its bytes, and how it is cut."""
     given = clip.file.side.get(column)
-    return ["" if given is None else given.digest, "whole" if clip.count == 1 else "part"]
+    cropped = ["cropped"] if given is not None and _shows_more(clip, given) else []
+    return ["" if given is None else given.digest, "whole" if clip.count == 1 else "part", *cropped]
+
+
+def _shows_more(clip: Clip, given: SideFile) -> bool:
+    """Whether the part that is used of the clip's frames is cut out of the given file's too."""
+    if clip.crop is None or given.problem:
+        return False
+    from ltx_core.media.beside import shows_whole
+
+    try:
+        return shows_whole(given.path, clip.crop)
+    except MediaError:  # said when it is read
+        return False
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def _read_given(context: Context, clip: Clip) -> Mask:
     bucket = clip.bucket
     with given_file(clip, GIVEN) as path:
         size = (bucket.width, bucket.height, bucket.frames)
-        mask = read_mask(path, *size, clip.fps, start_in(clip, path))
+        mask = read_mask(path, *size, clip.fps, start_in(clip, path), clip.crop)
     return refine(mask, context.config.dataset.masks)
 
 

@@ -232,4 +232,5 @@ def _given(clip: Clip, options: ReferenceOptions) -> Frames:
     bucket, fps = reference_bucket(clip.bucket, options), reference_fps(options, clip)
     with given_file(clip, options.column) as path:
         stretch = Stretch(bucket.frames, fps, start_in(clip, path))
-        return fit(read_stretch(path, stretch, bucket.width, bucket.height), bucket.width, bucket.height)
+        frames = read_stretch(path, stretch, bucket.width, bucket.height, clip.crop)
+        return fit(frames, bucket.width, bucket.height)
