@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from ltx_core.curation.captioning.answer import NoCaptionError, clean_answer
+from ltx_core.curation.captioning.answer import JUDGED, NoCaptionError, clean_answer
 from ltx_core.curation.captioning.describe import describe
 from ltx_core.curation.captioning.describe_sound import describe_sound
 from ltx_core.curation.captioning.journal import Answered, Journal
@@ -125,7 +125,7 @@ def _finished(context: Context, said: Answered) -> Written:
     options = context.config.dataset.captions
     facts = {"model": options.model, "prompt_tokens": said.prompt_tokens}
     facts |= {"completion_tokens": said.completion_tokens}
-    if said.problem:
+    if said.problem and not said.problem.startswith(JUDGED):  # withheld by the server
         return Written(problem=said.problem, facts=facts, answered=said)
     try:
         return Written(clean_answer(said.raw, options.remove, said.cut), facts, answered=said)
@@ -158,7 +158,8 @@ def _by_server(
         except NoCaptionError as error:
             if error.unasked or not error.usage.requests:
                 return Written(problem=str(error), unasked=error.unasked)
-            said = _counted(server, error.raw, error.usage, problem=str(error))
+            problem = "" if str(error).startswith(JUDGED) else str(error)
+            said = _counted(server, error.raw, error.usage, problem=problem)
         except EndpointError as error:
             stopped.set()
             raise EndpointError(f"{wanted.clip.name}: {error}") from error
@@ -170,7 +171,11 @@ def _by_server(
 
     with _server(context) as server, ThreadPoolExecutor(options.concurrency) as pool:
         answers = pool.map(lambda wanted: ask(server, wanted), asked)
-        yield from _believed(answers, proven=any(not said.problem for said in known.values()))
+        try:
+            yield from _believed(answers, proven=any(not said.problem for said in known.values()))
+        finally:  # whoever reads no further wants nobody asked
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _server(context: Context) -> Served:

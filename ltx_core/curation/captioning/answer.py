@@ -15,6 +15,8 @@ from ltx_core.curation.captioning.phrases import BEGINNINGS, REFUSAL
 
 __all__ = ["NoCaptionError", "clean_answer"]
 
+JUDGED = "no caption: the captioner"
+"""How every reason of `clean_answer` begins: a text was judged, and may be judged otherwise another time."""
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _OPEN_THOUGHT = re.compile(r"^.*</think(?:ing)?>|<think(?:ing)?>.*$", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"^```[\w-]*\s*\n(.*?)\n?```$", re.DOTALL)

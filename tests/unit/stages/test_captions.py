@@ -212,6 +212,24 @@ def test_a_server_that_only_refuses_ends_the_run_and_one_that_works_sets_a_clip_
     assert reason.startswith("refused by the captioner: HTTP 400: This model's maximum context length")
 
 
+def test_a_mended_phrase_brings_a_caption_back_and_a_lost_run_asks_no_more(server, workspace, films):
+    settings = ("dataset.captions.concurrency=1", "dataset.captions.attempts=1")
+    server.answer = lambda number, body: said("Thing one.")
+    wrong = 'dataset.captions.remove=["thing one."]'
+    manifest = prepare(pipeline(workspace, films, *settings, wrong, server=server))["captions"]
+    asked = len(server.bodies)
+    assert manifest["ok"] == 0 and asked == manifest["rows"] > 6
+    mended = prepare(pipeline(workspace, films, *settings, server=server))["captions"]
+    assert mended["ok"] == asked == len(server.bodies)
+    server.bodies.clear()
+    long = {"error": {"message": "This model's maximum context length is 4096 tokens."}}
+    server.answer = lambda number, body: (400, long)
+    shutil.rmtree(workspace / "captions")
+    with pytest.raises(LtxError, match="refused each of the first 5 clips"):
+        prepare(pipeline(workspace, films, *settings, "dataset.captions.model=other", server=server))
+    assert len(server.bodies) < asked
+
+
 def test_what_captions_may_cost_is_kept_over_all_runs(server, workspace, films):
     limit = [
         f"dataset.captions.{text}"
