@@ -194,9 +194,7 @@ class Store:
         if reference is None:
             raise StoreError(f"row {row.row_key} of stage {row.stage} has no tensor {name!r}")
         path = self.folder(row.stage) / f"{row.part}.safetensors"
-        with path.open(
-            "rb"
-        ) as handle:  # closed: a store has more parts than a process may have files
+        with path.open("rb") as handle:  # closed: a store has more parts than a process may have files
             handle.seek(reference.offset)
             data = bytearray(handle.read(reference.length))
         if digest_bytes(memoryview(data)) != reference.checksum:
