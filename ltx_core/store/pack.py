@@ -31,12 +31,13 @@ Stamp = tuple[int, int]
 
 @dataclass(frozen=True)
 class Part:
-    """A committed part as it was read: its rows in order, as a table and by key."""
+    """A committed part as it was read: its rows in order, as a table and by key; its own columns."""
 
     stamp: Stamp
     tensor_bytes: int
     table: Any
     rows: Mapping[str, Row]
+    columns: Sequence[str]
 
 
 def is_due(parts: int, packed: int) -> bool:
@@ -49,7 +50,13 @@ def write_pack(folder: Path, parts: Mapping[str, Part]) -> None:
     import pyarrow as pa
 
     facts = [
-        {"name": name, "stamp": part.stamp, "bytes": part.tensor_bytes, "rows": part.table.num_rows}
+        {
+            "name": name,
+            "stamp": part.stamp,
+            "bytes": part.tensor_bytes,
+            "rows": part.table.num_rows,
+            "columns": list(part.columns),
+        }
         for name, part in parts.items()
     ]
     try:
@@ -84,7 +91,8 @@ def read_pack(folder: Path) -> dict[str, Part]:
 
 
 def _split(table: Any, facts: Sequence[Mapping[str, Any]]) -> dict[str, Part]:
-    rows, found, start = rows_of(table), {}, 0
+    rows = rows_of(table, [(fact["rows"], fact["columns"]) for fact in facts])
+    found, start = {}, 0
     for fact in facts:
         own = rows[start : start + fact["rows"]]
         found[fact["name"]] = Part(
@@ -92,6 +100,7 @@ def _split(table: Any, facts: Sequence[Mapping[str, Any]]) -> dict[str, Part]:
             fact["bytes"],
             table.slice(start, fact["rows"]),
             {row.row_key: row for row in own},
+            fact["columns"],
         )
         start += fact["rows"]
     return found

@@ -20,7 +20,7 @@ from ltx_core.store.pack import LEAST as PACK_LEAST
 from ltx_core.store.pack import Part, Stamp, is_due, read_pack, write_pack
 from ltx_core.store.parts import read_table, write_part
 from ltx_core.store.rows import PendingRow, Row, StageMeta
-from ltx_core.store.table import rows_of
+from ltx_core.store.table import own_columns, rows_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -173,7 +173,8 @@ class Store:
             except StoreError as error:
                 logger.warning("%s", error)
                 continue
-            parts[name] = Part(stamp, tensor_bytes, table, {row.row_key: row for row in rows_of(table)})
+            rows = {row.row_key: row for row in rows_of(table)}
+            parts[name] = Part(stamp, tensor_bytes, table, rows, own_columns(table))
         self._parts[stage] = parts
         if is_due(len(parts), self._packed[stage]):
             write_pack(folder, parts)

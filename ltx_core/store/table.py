@@ -5,7 +5,7 @@ A plan over fifty thousand clips reads half a million rows and asks most of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from ltx_core.store.rows import COMMON, FileRef, Row, TensorRef
@@ -19,44 +19,51 @@ NESTED: Mapping[str, Callable[[Any], Any]] = {
 """Columns of lists, and what makes an entry of its record."""
 
 
-def rows_of(table: Any) -> list[Row]:
-    """The rows of a `pyarrow.Table` with the columns of `COMMON`."""
+def own_columns(table: Any) -> tuple[str, ...]:
+    """Names of the columns that only the stage has."""
+    return tuple(name for name in table.column_names if name not in COMMON)
+
+
+def rows_of(table: Any, parts: Iterable[tuple[int, Sequence[str]]] = ()) -> list[Row]:
+    """The rows of a `pyarrow.Table` with the columns of `COMMON`.
+
+    Args:
+        table: of one part, or of several.
+        parts: rows and names of own columns of each part, in order, where there are several.
+    """
     plain = [name for name in COMMON if name not in NESTED]
     values = zip(*(table.column(name).to_pylist() for name in plain), strict=True)
-    own = Columns(table, [name for name in table.column_names if name not in COMMON])
+    own = Columns(table).rows(parts or [(table.num_rows, own_columns(table))])
     lists = {name: _lists(table, name, make) for name, make in NESTED.items()}
     found = zip(values, *lists.values(), strict=True)
     return [
         Row(
             **dict(zip(plain, one, strict=True)),
             **dict(zip(lists, nested, strict=True)),
-            columns=own.at(place),
+            columns=columns,
         )
-        for place, (one, *nested) in enumerate(found)
+        for (one, *nested), columns in zip(found, own, strict=True)
     ]
 
 
 class Columns:
     """The own columns of a part's rows, each converted when a row is first asked for it."""
 
-    def __init__(self, table: Any, names: Sequence[str]) -> None:
+    def __init__(self, table: Any) -> None:
         self.table = table
-        self.names = tuple(names)
         self._lists: dict[str, list[Any]] = {}
 
-    def at(self, place: int) -> Mapping[str, Any]:
-        """The values of one row."""
-        return _Values(self, place)
+    def rows(self, parts: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Mapping[str, Any]]:
+        """The values of every row, of parts of so many rows with these columns."""
+        place = 0
+        for count, names in parts:
+            for number in range(place, place + count):
+                yield _Values(self, number, names)
+            place += count
 
     def values(self, name: str) -> list[Any]:
-        """One column.
-
-        Raises:
-            KeyError: when there is none of that name.
-        """
+        """One column."""
         if name not in self._lists:
-            if name not in self.names:
-                raise KeyError(name)
             self._lists[name] = self.table.column(name).to_pylist()
         return self._lists[name]
 
@@ -64,19 +71,21 @@ class Columns:
 class _Values(Mapping[str, Any]):
     """One row's own columns."""
 
-    __slots__ = ("_columns", "_place")
+    __slots__ = ("_columns", "_names", "_place")
 
-    def __init__(self, columns: Columns, place: int) -> None:
-        self._columns, self._place = columns, place
+    def __init__(self, columns: Columns, place: int, names: Sequence[str]) -> None:
+        self._columns, self._place, self._names = columns, place, names
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
         return self._columns.values(name)[self._place]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns.names)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._columns.names)
+        return len(self._names)
 
     def __repr__(self) -> str:
         return repr(dict(self))
