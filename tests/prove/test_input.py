@@ -55,7 +55,7 @@ def bad_films(folder: Path) -> dict[str, str]:
         "text.mp4": "unreadable",
         "noise.mp4": "unreadable",
         "torn.mp4": "truncated",
-        "picture.png": "image, not a video",
+        "picture.png": "image: no bucket of one frame",
     }
 
 
@@ -91,7 +91,7 @@ def test_bad_files_are_rows_with_reasons_and_stand_in_the_report(given: tuple[Cl
     clone, bad = given
     listed = text_of(clone)
     output = clone.ltx("stage", "clips", "configs/demo.yaml")
-    assert f"{len(bad) - 1} rejected" in output  # all but the short one, which can be read
+    assert f"{len(bad) - 2} rejected" in output  # all but the short one and the picture, which can be read
     for name, reason in bad.items():
         assert any(name in line and reason in line for line in listed), (name, reason)
     found = rows(clone.workspace)
@@ -135,7 +135,7 @@ def test_too_much_rejected_ends_the_run_and_a_higher_share_goes_on(given: tuple[
         "run", "configs/demo.yaml", "dataset.max_rejected_fraction=0.3", "dataset.holdout.seed=1", code=1
     )
     assert (
-        "6 of 14 clips were set aside (43%); at most 30% may be (`dataset.max_rejected_fraction`)" in output
+        "5 of 13 clips were set aside (38%); at most 30% may be (`dataset.max_rejected_fraction`)" in output
     )
     assert "noise.mp4: unreadable" in output
     assert new_rows(before, rows(clone.workspace)) == {}
