@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,36 +26,22 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from ltx_core.conditions.base import Modality
-from ltx_core.errors import LtxError
-from ltx_core.training.checkpoint import checkpoint_name, retain, save_checkpoint
+from ltx_core.training.checkpoint import checkpoint_name
 from ltx_core.training.data import Ahead
 from ltx_core.training.draws import Draws
 from ltx_core.training.interrupts import Interrupted, Interrupts, exclusive
+from ltx_core.training.learner import Learner
 from ltx_core.training.log import RunLog
-from ltx_core.training.optim import adamw, learning_rate, offloaded, set_learning_rate, trainable
 from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
-from ltx_core.training.resume import capture, restore, resume_point
+from ltx_core.training.saving import CHECKPOINTS, Saver
 from ltx_core.training.step import Prepared, StepResult, count_samples, prepare, training_step
-from ltx_core.training.update import (
-    OVERFLOW,
-    any_process,
-    apply_gradients,
-    seed_model,
-    step_losses,
-    summed_counts,
-)
+from ltx_core.training.update import any_process, seed_model, step_losses, summed_counts
+from ltx_core.training.watch import MAX_BAD_STEPS, TrainingError, Watch, out_of_memory
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINTS = "checkpoints"
-"""The folder of checkpoints in a run's folder."""
-MAX_BAD_STEPS = 5
-"""Steps in a row without a finite loss and gradient after which the run ends."""
-
-
-class TrainingError(LtxError):
-    """The training cannot go on: it diverged, or a batch does not fit into memory."""
+__all__ = ["CHECKPOINTS", "MAX_BAD_STEPS", "TrainingError", "train"]
 
 
 def train(
@@ -83,17 +68,15 @@ class _Training:
     def __init__(self, plan: Plan, parts: Parts, accelerator: Accelerator, interrupts: Interrupts) -> None:
         options = plan.optimization
         self.plan, self.parts, self.accelerator, self.interrupts = plan, parts, accelerator, interrupts
-        self.root = plan.folder / CHECKPOINTS
         self.whole = options.gradient_accumulation_steps * accelerator.num_processes
         """Forward passes of a step over all processes, as the run began with."""
-        self.parameters = trainable(parts.model)
-        self.optimizer = accelerator.prepare_optimizer(adamw(self.parameters.values(), options))
-        self.bad_steps = 0
+        self.learner = Learner(parts.model, options, accelerator)
+        self.watch = Watch(self._event)
+        self.saver = Saver(plan, parts, self.learner, accelerator, self._numbers)
+        self.log: RunLog | None = None
         self.done = self._resume()
         self.passes = -(-self.whole // accelerator.num_processes)
         self.order = plan.order(self.whole)
-        self.saved = self.done
-        self.log: RunLog | None = None
         if accelerator.is_main_process:
             self.log = RunLog(plan.folder, self.done, tensorboard=plan.tensorboard)
 
@@ -109,7 +92,8 @@ class _Training:
                     row = self._step(ahead)
                     if report is not None and self.log is not None:
                         report(meter.after(self.done, row["loss"], row["seconds"]))
-                    self._save_when_due()
+                    if self.saver.due(self.done):
+                        self._save()
                     self._call(hooks)
         except Interrupted:
             self._save()
@@ -121,7 +105,7 @@ class _Training:
                 self.log.close()
         seconds = time.monotonic() - began
         self._event("finished", step=self.done, seconds=round(seconds, 3), peak_bytes=_peak_bytes())
-        return Outcome(self.done, first, self.root / checkpoint_name(self.done), seconds)
+        return Outcome(self.done, first, self.saver.root / checkpoint_name(self.done), seconds)
 
     def _prepare(self, step: int) -> list[Prepared]:
         """This process's forward passes of a step; runs in the reader's thread."""
@@ -138,22 +122,15 @@ class _Training:
         began = time.perf_counter()
         passes = ahead.next()
         waited = time.perf_counter() - began
-        rate = learning_rate(self.plan.optimization, self.done)
-        set_learning_rate(self.optimizer, rate)
+        rate = self.learner.begin(self.done)
         try:
             results = self._passes(passes)
             losses = step_losses(self.accelerator, results, self.plan.step.weights)
-            norm, skipped = self._update(losses["loss"])
+            norm, skipped = self.learner.update(losses["loss"])
         except torch.OutOfMemoryError as error:
-            shapes = {name: tuple(track.clean.shape) for name, track in passes[0].tracks.items()}
-            raise TrainingError(
-                f"out of GPU memory at step {self.done + 1} with tokens {shapes} (batch, tokens, channels); "
-                "lower `optimization.batch_size` (raise `gradient_accumulation_steps` instead) or set "
-                "`optimization.batch_tokens`, set "
-                "`enable_gradient_checkpointing: true`, or use smaller buckets"
-            ) from error
+            raise out_of_memory(self.done + 1, passes[0]) from error
         finally:
-            self.optimizer.zero_grad(set_to_none=True)
+            self.learner.clear()
         self.done += 1
         row = {
             "step": self.done,
@@ -167,7 +144,7 @@ class _Training:
         }
         if self.log is not None:
             self.log.step(row)
-        self._watch(skipped)
+        self.watch.after(self.done, skipped, self.order.batch_at(self.done - 1))
         return row
 
     def _seen(self, passes: Sequence[Prepared]) -> dict[str, Any]:
@@ -200,29 +177,6 @@ class _Training:
         with self.accelerator.autocast():
             return self.parts.predict(*arguments, **named)
 
-    def _update(self, loss: float | None) -> tuple[float | None, str]:
-        """Apply the gradients of a finite loss; (norm, why nothing changed or "")."""
-        if loss is None or not math.isfinite(loss):
-            return None, f"loss is {loss}"
-        limit = self.plan.optimization.max_grad_norm
-        return apply_gradients(self.accelerator, self.optimizer, self.parameters.values(), limit)
-
-    def _watch(self, skipped: str) -> None:
-        """Record a step that changed nothing; end the run when they do not stop."""
-        if not skipped or skipped == OVERFLOW:
-            self.bad_steps = 0
-            return
-        self.bad_steps += 1
-        clips = list(dict.fromkeys(self.order.batch_at(self.done - 1)))
-        self._event("skipped", step=self.done, reason=skipped, clips=clips)
-        logger.warning("step %d was skipped: %s; clips %s", self.done, skipped, ", ".join(clips))
-        if self.bad_steps >= MAX_BAD_STEPS:
-            raise TrainingError(
-                f"{self.bad_steps} steps in a row without a finite loss and gradient, the last of them "
-                f"step {self.done} ({skipped}; clips {', '.join(clips)}). Lower `optimization.learning_rate` "
-                "or look at these clips; checkpoints of before are kept"
-            )
-
     def _stop_when_asked(self, *, first: bool) -> None:
         """Many processes agree before a step's first pass, one alone looks before every pass."""
         if self.accelerator.num_processes > 1 and not first:
@@ -230,55 +184,33 @@ class _Training:
         if any_process(self.accelerator, self.interrupts.requested):
             raise Interrupted(self.done)
 
+    def _numbers(self) -> dict[str, Any]:
+        """Counters of a checkpoint, as JSON."""
+        return {"passes": self.whole, **self.watch.numbers(), **self.learner.numbers()}
+
     def _resume(self) -> int:
-        state = resume_point(
-            self.root,
-            self.plan.identity,
-            allowed=not self.plan.checkpoints.no_resume,
-            main=self.accelerator.is_main_process,
-        )
+        state = self.saver.resume()
         if state is None:
             return 0
-        restore(state, self.parameters, self.optimizer.optimizer)
-        self.bad_steps = int(state.numbers["bad_steps"])
+        self.watch.restore(state.numbers)
         self.whole = int(state.numbers.get("passes", self.whole))
-        if self.accelerator.scaler is not None and "scaler" in state.numbers:
-            self.accelerator.scaler.load_state_dict(state.numbers["scaler"])
         return state.step
 
-    def _save_when_due(self) -> None:
-        interval = self.plan.checkpoints.interval
-        if self.done == self.plan.optimization.steps or (interval and self.done % interval == 0):
-            self._save()
-
     def _save(self) -> None:
-        if self.done > self.saved and self.log is not None:
+        if self.log is not None:
             self.log.flush()
-            options, scaler = self.plan.checkpoints, self.accelerator.scaler
-            numbers: dict[str, Any] = {"bad_steps": self.bad_steps, "passes": self.whole}
-            if scaler is not None:
-                numbers["scaler"] = scaler.state_dict()
-            optimizer = self.optimizer.optimizer if options.save_training_state == "full" else None
-            state = capture(self.done, self.plan.identity, self.parameters, optimizer, numbers)
-            kept = None if options.save_training_state == "off" else state
-            save_checkpoint(self.root, self.done, self.parts.export, kept)
-            retain(self.root, options.keep_last_n)
+        if self.saver.save(self.done):
             self._event("checkpoint", step=self.done)
-        self.saved = self.done
-        self.accelerator.wait_for_everyone()
 
     def _call(self, hooks: Sequence[Hook]) -> None:
         due = [hook for hook in hooks if hook.due(self.done, self.plan.optimization.steps)]
         if not due:
             return
-        self.parts.model.eval()
-        moments = offloaded(self.optimizer.optimizer, self.plan.offload)
-        with torch.no_grad(), moments, self.interrupts.at_once(self.done):
+        with self.learner.evaluating(self.plan.offload), self.interrupts.at_once(self.done):
             for hook in due:
                 measured = hook.call(self.done)
                 if measured and self.log is not None:
                     self.log.measured(self.done, measured)
-        self.parts.model.train()
 
     def _begun(self, step: int) -> None:
         sizes = {

@@ -6,7 +6,6 @@ import itertools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,23 +16,16 @@ from ltx_core.training.checkpoint import TrainingState, latest, load_state, swee
 logger = logging.getLogger(__name__)
 
 
-def capture(
-    step: int,
-    identity: str,
-    parameters: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer | None,
-    numbers: Mapping[str, Any],
-) -> TrainingState:
-    """The state after `step` finished steps; `optimizer` None leaves its moments out."""
-    moments: dict[str, Tensor] = {}
-    if optimizer is not None:
-        for name, parameter in parameters.items():
-            for moment, value in optimizer.state.get(parameter, {}).items():
-                moments[f"{name}/{moment}"] = value
-    return TrainingState(step, identity, dict(parameters), moments, numbers)
+def moments_of(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's tensors, named "parameter/moment"."""
+    return {
+        f"{name}/{moment}": value
+        for name, parameter in parameters.items()
+        for moment, value in optimizer.state.get(parameter, {}).items()
+    }
 
 
-def restore(
+def put_back(
     state: TrainingState, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> None:
     """Put a state into the live parameters and optimizer.

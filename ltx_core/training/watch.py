@@ -1,0 +1,71 @@
+"""What ends a training that goes wrong: losses that are not finite, memory that does not suffice."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ltx_core.errors import LtxError
+from ltx_core.training.step import Prepared
+from ltx_core.training.update import OVERFLOW
+
+logger = logging.getLogger(__name__)
+
+MAX_BAD_STEPS = 5
+"""Steps in a row without a finite loss and gradient after which the run ends."""
+
+
+class TrainingError(LtxError):
+    """The training cannot go on: it diverged, or a batch does not fit into memory."""
+
+
+class Watch:
+    """Counts steps in a row that changed nothing."""
+
+    def __init__(self, event: Callable[..., None]) -> None:
+        self.bad_steps = 0
+        self._event = event
+
+    def after(self, step: int, skipped: str, clips: Sequence[str]) -> None:
+        """Record a step that changed nothing; end the run when they do not stop.
+
+        Args:
+            step: finished steps.
+            skipped: why it changed nothing, or "".
+            clips: its samples.
+
+        Raises:
+            TrainingError: after `MAX_BAD_STEPS` in a row.
+        """
+        if not skipped or skipped == OVERFLOW:
+            self.bad_steps = 0
+            return
+        self.bad_steps += 1
+        clips = list(dict.fromkeys(clips))
+        self._event("skipped", step=step, reason=skipped, clips=clips)
+        logger.warning("step %d was skipped: %s; clips %s", step, skipped, ", ".join(clips))
+        if self.bad_steps >= MAX_BAD_STEPS:
+            raise TrainingError(
+                f"{self.bad_steps} steps in a row without a finite loss and gradient, the last of them "
+                f"step {step} ({skipped}; clips {', '.join(clips)}). Lower `optimization.learning_rate` "
+                "or look at these clips; checkpoints of before are kept"
+            )
+
+    def numbers(self) -> dict[str, Any]:
+        """Counters of a checkpoint, as JSON."""
+        return {"bad_steps": self.bad_steps}
+
+    def restore(self, numbers: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's counters."""
+        self.bad_steps = int(numbers["bad_steps"])
+
+
+def out_of_memory(step: int, prepared: Prepared) -> TrainingError:
+    """The error of a step that did not fit into the GPU's memory."""
+    shapes = {name: tuple(track.clean.shape) for name, track in prepared.tracks.items()}
+    return TrainingError(
+        f"out of GPU memory at step {step} with tokens {shapes} (batch, tokens, channels); "
+        "lower `optimization.batch_size` (raise `gradient_accumulation_steps` instead) or set "
+        "`optimization.batch_tokens`, set `enable_gradient_checkpointing: true`, or use smaller buckets"
+    )
