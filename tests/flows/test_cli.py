@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -64,9 +65,15 @@ def prepared(folder: Path) -> None:
         pipeline.compute(name, [key for chunk in pipeline.plan(name).chunks for key in chunk])
 
 
+@cache
+def shown_help(command: str) -> subprocess.CompletedProcess[str]:
+    """What `ltx COMMAND --help` does; a process each, asked once."""
+    return ltx(*command.split(), "--help")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str):
-    help_text = ltx(*command.split(), "--help")
+    help_text = shown_help(command)
     assert help_text.returncode == 0
     assert f"Example: ltx {command}" in help_text.stdout
 
@@ -91,7 +98,7 @@ def test_commands_take_a_config_and_overrides_and_few_options():
     found = {
         line.split()[0]
         for command in COMMANDS
-        for line in ltx(*command.split(), "--help").stdout.splitlines()
+        for line in shown_help(command).stdout.splitlines()
         if line.strip().startswith("-")
     }
     beside = SAMPLE_OPTIONS | EXPORT_OPTIONS | PLAN_OPTIONS | SHOW_OPTIONS
@@ -154,7 +161,9 @@ def test_a_run_computes_and_the_second_is_cached_without_prefect(tmp_path: Path)
     ]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.prove)]
+)
 def test_a_signal_lets_the_training_save_and_leaves_nobody(tmp_path: Path, until, number: int, code: int):
     prepared(tmp_path)
     run = fake_run(tmp_path, "sleep=60")
@@ -169,6 +178,7 @@ def test_a_signal_lets_the_training_save_and_leaves_nobody(tmp_path: Path, until
     until(lambda: not any(child.is_running() for child in children))
 
 
+@pytest.mark.prove
 def test_a_run_that_is_killed_leaves_nobody(tmp_path: Path, until):
     prepared(tmp_path)
     run = fake_run(tmp_path, "sleep=60")

@@ -28,6 +28,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.mark.prove
 def test_every_stage_runs_and_makes_a_pipeline(tmp_path: Path) -> None:
     build.build(tmp_path, 0, sizes.TEST_BUDGET)
     made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}

@@ -119,6 +119,7 @@ for part in range(1000):
 """
 
 
+@pytest.mark.prove
 def test_kill_9_loses_no_committed_row_and_tears_none(tmp_path):
     committed = []
     for name in ("aa", "bb", "cc"):
