@@ -1,0 +1,152 @@
+"""What is handed on holds no secret: keys and passwords are taken out of texts, home folders are shortened.
+
+Used for everything that leaves the workspace: published folders, logs of runs that trackers keep.
+
+Design choices
+- A secret is known by its value (what the environment holds under names such as `HF_TOKEN`), by its form
+  (`hf_…`, `AKIA…`, a private key) or by where it stands (`user:password@` and `?token=` of an address, the
+  value of a field called `api_key`). Any one is enough.
+- What is taken out leaves `***`, so that a reader sees that something was there.
+- Values shorter than `SHORTEST` are left: replacing `1` or `true` everywhere would destroy the text.
+- Media within a text (`data:…;base64,…`) are left as they are: noise would match the forms.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+HIDDEN = "***"
+SHORTEST = 6
+"""Characters from which on a value of the environment is a secret that can be found again."""
+NOT_SECRET = frozenset(("default", "disable", "disabled", "enabled", "config", "keyring", "prompt"))
+"""Words that settings say under a secret's name."""
+SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(?:API_?KEY|ACCESS_?KEY|SECRET_?KEY|KEY|KEYS|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?"
+    r"|AUTH_STRING|AUTHORIZATION)(?:_ID|_[0-9]+)?$"
+)
+"""Variables of the environment that hold secrets."""
+SECRET_FIELD = re.compile(
+    r"(?i)^(?:.*[_-])?(?:api_?key|access_?key(?:_?id)?|secret(?:_?(?:access_?)?key)?|token|password|passwd"
+    r"|passphrase|credentials?|authorization)$"
+)
+"""Fields of data that hold secrets where their value is text."""
+FORMS = re.compile(
+    r"\bhf_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{35}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+"""What keys of known services look like."""
+USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#@\"'<>]+@")
+QUERY = re.compile(
+    r"(?i)([?&;](?:[\w.-]*?)(?:token|signature|sig|key|secret|password|passwd|credential|auth)(?:[\w.-]*)=)"
+    r"[^&\s\"'<>#]+"
+)
+ASSIGNED = re.compile(
+    r"(?i)(\b\w*(?:api_?key|access_?key|secret_?key|password|_token|_secret)\"?\s*[:=]\s*[\"']?)"
+    r"(?!null\b|none\b|\*)([^\s\"'`,;}&<]{6,})"
+)
+BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}")
+HOMES = re.compile(
+    r"(?<![\w.~:-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)[^/\\\s\"'<>:,;)]+|(?<![\w.~/-])/root\b"
+)
+MEDIA = re.compile(r"(data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]+)")
+
+
+@dataclass(frozen=True)
+class Redactor:
+    """Takes secrets out of texts and data; made by `redactor`.
+
+    Attributes:
+        secrets: values that must not be seen, by what holds them.
+        places: folders of this machine -> what stands for them.
+    """
+
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
+        """`text` without secrets, and without the folders of this machine."""
+        if "base64," not in text:
+            return self._plain(text)
+        return "".join(
+            part if number % 2 else self._plain(part) for number, part in enumerate(MEDIA.split(text))
+        )
+
+    def data(self, value: Any) -> Any:
+        """`value` (mappings, sequences, plain values) with every text in it redacted; paths become texts."""
+        if isinstance(value, str | Path):
+            return self.text(str(value))
+        if isinstance(value, Mapping):
+            return {self.data(name): self._field(str(name), one) for name, one in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.data(one) for one in value]
+        return value
+
+    def held_in(self, content: bytes) -> list[str]:
+        """Names of the secrets whose value stands in raw bytes, such as those of a picture."""
+        return sorted(name for name, value in self.secrets.items() if value.encode() in content)
+
+    def _field(self, name: str, value: Any) -> Any:
+        hides = isinstance(value, str) and value and SECRET_FIELD.match(name)
+        return HIDDEN if hides else self.data(value)
+
+    def _plain(self, text: str) -> str:
+        for form in self._written:
+            text = text.replace(form, HIDDEN)
+        text = FORMS.sub(HIDDEN, text)
+        text = USERINFO.sub(rf"\1{HIDDEN}@", text)
+        text = QUERY.sub(rf"\1{HIDDEN}", text)
+        text = BEARER.sub(rf"\1{HIDDEN}", text)
+        text = ASSIGNED.sub(rf"\1{HIDDEN}", text)
+        for pattern, stands in self._folders:
+            text = pattern.sub(lambda _, stands=stands: stands, text)
+        return HOMES.sub("~", text)
+
+    @cached_property
+    def _written(self) -> list[str]:
+        """Each secret as it may be written: plain, in an address, in JSON, in HTML; the longest first."""
+        found = set()
+        for value in self.secrets.values():
+            found |= {value, quote(value, safe=""), json.dumps(value)[1:-1], html.escape(value)}
+        return sorted(found, key=len, reverse=True)
+
+    @cached_property
+    def _folders(self) -> list[tuple[re.Pattern[str], str]]:
+        """Folders that are shortened, the longest first; `/a/b` is no part of `/a/bc` nor of `/x/a/b`."""
+        ordered = sorted(self.places.items(), key=lambda pair: len(pair[0]), reverse=True)
+        return [
+            (re.compile(rf"(?<![\w.~/-]){re.escape(place)}(?![\w.-])"), stands) for place, stands in ordered
+        ]
+
+
+def redactor(variables: Collection[str] = (), places: Mapping[Path | str, str] | None = None) -> Redactor:
+    """What takes the secrets of this process' environment out of texts.
+
+    Args:
+        variables: further variables of the environment that hold secrets, whatever their name.
+        places: folders of this machine -> what shall stand for them, such as {workspace: "workspace"}; the
+            home folder is `~` without being named.
+    """
+    secrets = {
+        name: value.strip()
+        for name, value in os.environ.items()
+        if (name in variables or SECRET_NAME.search(name)) and _is_secret(value.strip())
+    }
+    folders = {Path.home(): "~", **{Path(place): stands for place, stands in (places or {}).items()}}
+    long = {str(place): stands for place, stands in folders.items() if len(place.parts) > 1}
+    return Redactor(secrets, long)
+
+
+def _is_secret(value: str) -> bool:
+    return len(value) >= SHORTEST and value.lower() not in NOT_SECRET
