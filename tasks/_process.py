@@ -6,7 +6,7 @@ with its parent (`_guard.py`), is asked to end with SIGTERM and is forced with S
 
     to the child    {"config": .., "overrides": [..], "base_dir": .., "stage": .., "chunk": [..]}
     from the child  {"progress": {..}} any number of times, then
-                    {"manifest": {..}} or {"error": "..", "user": bool}
+                    {"manifest": {..}} or {"error": "..", "user": bool, "interrupted": bool}
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ INTERRUPTED = 75
 IDLE_GRACE_S = 3.0
 """How long a child without work may take to end by itself when its input ends."""
 STOPPED = "The run was stopped; the same command goes on from here."
+SAVED = "The training was stopped and has saved its state: the same command goes on from there."
 SETTLE_S = 0.3
 """The log comes by another pipe than the error: what its last lines are given to arrive."""
 TAIL_LINES = 25
@@ -172,6 +173,8 @@ class Child:
             raise self._ended()
 
     def _error(self, message: Message) -> LtxError:
+        if message.get("interrupted"):
+            return InterruptedTrainingError(SAVED)
         if message.get("user"):
             return LtxError(str(message["error"]))
         time.sleep(SETTLE_S)
@@ -183,9 +186,7 @@ class Child:
             reader.join(2)
         code = self.process.wait()
         if code == INTERRUPTED:
-            return InterruptedTrainingError(
-                "The training was stopped and has saved its state: the same command goes on from there."
-            )
+            return InterruptedTrainingError(SAVED)
         if code == -signal.SIGKILL:
             return DeadChildError(
                 "The process that computes was killed. Often the machine had too little memory: "

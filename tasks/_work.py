@@ -7,6 +7,7 @@ Prefect is even imported: the two then load side by side.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltx_core.errors import LtxError
-from tasks._process import STOPPED, Child
+from tasks._process import STOPPED, Child, InterruptedTrainingError
 from tasks._workers import KILLS, Manifest, Workers, survive
 
 if TYPE_CHECKING:
@@ -110,7 +111,22 @@ class Work:
         return manifest
 
     def compute_alone(self, stage: str, chunk: Sequence[str]) -> Manifest:
-        """Compute in a child of its own, with the machine to itself and time to save when asked to end."""
+        """Compute in a child of its own, with the machine to itself and time to save when asked to end.
+
+        A training that was stopped from outside, and has saved, goes on; `engine.resumes` times at the most.
+        """
+        most: int = self.pipeline.config.engine.resumes
+        for number in range(1, most + 1):
+            try:
+                return self._alone(stage, chunk)
+            except InterruptedTrainingError:
+                if self._closed:
+                    raise
+                text = f"the training was stopped from outside and has saved: it goes on ({number} of {most})"
+                self.display.note(logging.WARNING, text)
+        return self._alone(stage, chunk)
+
+    def _alone(self, stage: str, chunk: Sequence[str]) -> Manifest:
         with self._starting:
             if self._closed:
                 raise LtxError(STOPPED)

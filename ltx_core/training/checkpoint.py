@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from ltx_core.store.tensors import Entry, write_tensors
 logger = logging.getLogger(__name__)
 
 STATE, MANIFEST = "state", "manifest.json"
+HELD = "held_by.txt"
+"""Names the run that began with a checkpoint's weights: retention leaves it alone while the file is there."""
 SCHEMA_VERSION = 1
 
 Export = Callable[[Path, int], None]
@@ -53,6 +55,7 @@ class TrainingState:
         parameters: trainable parameters by name, exact.
         optimizer: the optimizer's tensors, named "parameter/moment"; empty when only weights were kept.
         numbers: counters as JSON.
+        averages: of the parameters by name; empty where none is kept.
     """
 
     step: int
@@ -60,6 +63,7 @@ class TrainingState:
     parameters: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    averages: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def checkpoint_name(step: int) -> str:
@@ -79,6 +83,7 @@ def save_checkpoint(root: Path, step: int, export: Export, state: TrainingState 
     Raises:
         StoreError: when the disk is full, read-only or not permitted; earlier checkpoints stay.
     """
+    sweep(root)
     final = root / checkpoint_name(step)
     temporary = root / f"{TEMPORARY_PREFIX}{final.name}-{uuid.uuid4().hex}"
     try:
@@ -92,9 +97,9 @@ def save_checkpoint(root: Path, step: int, export: Export, state: TrainingState 
         temporary.rename(final)
         sync_folder(root)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise explain(_as_os_error(error), final) from error
-    sweep(root)
+    finally:
+        sweep(root)  # whatever went wrong: what is half written would fill the disk
     return final
 
 
@@ -146,31 +151,51 @@ def load_state(checkpoint: Path) -> TrainingState:
     facts = json.loads((folder / "state.json").read_text("utf-8"))
     if facts["schema_version"] > SCHEMA_VERSION:
         raise LtxError(f"{checkpoint} was written by a newer version of this program; use that version")
-    optimizer = folder / "optimizer.safetensors"
+    optimizer, averages = folder / "optimizer.safetensors", folder / "ema.safetensors"
     return TrainingState(
         step=facts["step"],
         identity=facts["identity"],
         parameters=load_file(folder / "parameters.safetensors"),
         optimizer=load_file(optimizer) if optimizer.exists() else {},
         numbers=facts["numbers"],
+        averages=load_file(averages) if averages.exists() else {},
     )
 
 
-def retain(root: Path, keep: int) -> list[Path]:
-    """Remove all but the newest `keep` checkpoints (-1: none); the newest always stays.
+def retain(root: Path, keep: int, also: Collection[int] = ()) -> list[Path]:
+    """Remove all but the newest `keep` checkpoints (-1: none is removed).
+
+    The newest always stays, and so do those that another run began with (`hold`).
+
+    Args:
+        root: the run's folder of checkpoints.
+        keep: how many of the newest stay.
+        also: steps whose checkpoints stay besides, as the best.
 
     Returns:
         What was removed.
     """
     if keep < 0:
         return []
-    old = checkpoints(root)[: -max(1, keep)]
+    older = checkpoints(root)[: -max(1, keep)]
+    stay = {checkpoint_name(step) for step in also}
+    old = [path for path in older if path.name not in stay and not (path / HELD).exists()]
     for path in old:
         trash = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{uuid.uuid4().hex}")
         with contextlib.suppress(OSError):
             path.rename(trash)  # gone in one move, so that a kill leaves no half of it under its name
             shutil.rmtree(trash)
     return old
+
+
+def hold(checkpoint: Path, name: str) -> None:
+    """Have retention leave a checkpoint alone, for the run `name` that begins with its weights.
+
+    A folder of others that cannot be written is left as it is: then nobody's retention works there.
+    """
+    if (checkpoint / MANIFEST).is_file() and not (checkpoint / HELD).exists():
+        with contextlib.suppress(OSError):
+            (checkpoint / HELD).write_text(f"{name}\n", encoding="utf-8")
 
 
 def sweep(root: Path) -> None:
@@ -184,6 +209,8 @@ def _write_state(folder: Path, state: TrainingState) -> None:
     write_tensors(folder / "parameters.safetensors", _entries(state.parameters))
     if state.optimizer:
         write_tensors(folder / "optimizer.safetensors", _entries(state.optimizer))
+    if state.averages:
+        write_tensors(folder / "ema.safetensors", _entries(state.averages))
     facts = {
         "schema_version": SCHEMA_VERSION,
         "step": state.step,

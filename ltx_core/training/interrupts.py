@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 EXIT_INTERRUPTED = 75
 """Exit code of a training that was asked to stop and can go on (EX_TEMPFAIL of sysexits.h)."""
+EXIT_UNSAVED = 74
+"""Exit code of a training that was asked to stop and could not save: it goes on from an older checkpoint
+(EX_IOERR of sysexits.h)."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,11 +35,29 @@ class Interrupted(SystemExit):
         self.step = step
 
 
+class Unsaved(SystemExit):
+    """The training was asked to stop and its state could not be saved. Ends the process with code 74."""
+
+    def __init__(self, step: int, newest: int, reason: str) -> None:
+        super().__init__(EXIT_UNSAVED)
+        self.step = step
+        since = f"the checkpoint of step {newest}" if newest else "step 0, since nothing was saved before"
+        self.text = (
+            f"the training was stopped at step {step}, which could not be saved: {reason} "
+            f"The same command goes on from {since}."
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Interrupts:
     """While entered, the first SIGTERM or SIGINT sets `requested`; a second one ends the process at once."""
 
     def __init__(self) -> None:
         self.requested = False
+        self.asked = 0.0
+        """When the signal came, by `time.monotonic`."""
         self._step: int | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -53,7 +75,7 @@ class Interrupts:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             os._exit(128 + number)
-        self.requested = True
+        self.requested, self.asked = True, time.monotonic()
         logger.warning("asked to stop: saving; ask again to end at once without saving")
         if self._step is not None:
             raise Interrupted(self._step)
