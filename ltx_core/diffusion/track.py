@@ -6,6 +6,7 @@ a modality as a whole is generated or given. Every change returns a new track.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +24,9 @@ class Track:
         positions: `[B, D, N, 2]` float32, start and end of each token.
         generated: False for a given modality: clean at level 0, no loss.
         present: `[B]` bool; False where a sample has no such modality (a silent clip): no loss.
+        attached: tokens in front of the target, those of `target` False.
+        even: True where it is known that all tokens of each sample are held alike. Both are said once, where
+            the track is made: to ask its tensors in a step would wait for the device.
     """
 
     clean: Tensor
@@ -31,6 +35,8 @@ class Track:
     positions: Tensor
     generated: bool = True
     present: Tensor | None = None
+    attached: int = 0
+    even: bool = False
 
     def __post_init__(self) -> None:
         batch, tokens, _ = self.clean.shape
@@ -59,12 +65,18 @@ class Track:
             target=torch.ones(batch, tokens, dtype=torch.bool, device=clean.device),
             positions=positions.to(clean.device, torch.float32),
             generated=generated,
+            even=True,
         )
 
     @property
     def targets(self) -> int:
         """Number of target tokens; attached tokens stand in front of them."""
-        return int(self.target[0].sum())
+        return self.clean.shape[1] - self.attached
+
+    @property
+    def one_level(self) -> bool:
+        """Whether all tokens of each sample surely have one noise level."""
+        return self.even or not self.generated
 
     @property
     def loss_tokens(self) -> Tensor:
@@ -76,10 +88,10 @@ class Track:
 
     def holding(self, hold: Tensor) -> Track:
         """Hold target tokens by `hold` `[B, targets]`; overlapping holds combine by maximum."""
-        offset = self.clean.shape[1] - self.targets
+        offset = self.attached
         new = self.hold.clone()
         new[:, offset:] = torch.maximum(new[:, offset:], hold.to(new))
-        return replace(self, hold=new)
+        return replace(self, hold=new, even=bool((new == new[:, :1]).all()))
 
     def attaching(self, clean: Tensor, positions: Tensor) -> Track:
         """Put `clean` `[B, n, C]` at `positions` `[B, D, n, 2]` in front: held, no loss, no result."""
@@ -90,15 +102,21 @@ class Track:
             hold=torch.cat([self.hold.new_ones(batch, count), self.hold], 1),
             target=torch.cat([self.target.new_zeros(batch, count), self.target], 1),
             positions=torch.cat([positions.to(self.positions), self.positions], 2),
+            attached=self.attached + count,
+            even=False,
         )
 
     def to(self, device: torch.device | str) -> Track:
         """The same track on `device`."""
+        return self.each(lambda tensor: tensor.to(device))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Track:
+        """The same track with `change` of every tensor."""
         return replace(
             self,
-            clean=self.clean.to(device),
-            hold=self.hold.to(device),
-            target=self.target.to(device),
-            positions=self.positions.to(device),
-            present=None if self.present is None else self.present.to(device),
+            clean=change(self.clean),
+            hold=change(self.hold),
+            target=change(self.target),
+            positions=change(self.positions),
+            present=None if self.present is None else change(self.present),
         )

@@ -89,7 +89,7 @@ def _project(model: Any, names: Names, stream: Stream) -> Tensor:
 
 def _prepare(model: Any, names: Names, stream: Stream, other: Stream | None, dtype: torch.dtype) -> Prepared:
     config = model.config
-    timesteps = _compact(stream.timesteps.float()) * config.timestep_scale_multiplier
+    timesteps = stream.timesteps.float() * config.timestep_scale_multiplier
     sigma = stream.sigma.float()[:, None] * config.timestep_scale_multiplier
     modulation, embedded = _embed(getattr(model, names.prefix + "time_embed"), timesteps, dtype)
     context = stream.context.to(dtype)
@@ -114,11 +114,6 @@ def _prepare(model: Any, names: Names, stream: Stream, other: Stream | None, dty
     return Prepared(
         names, modulation, embedded, context, bias, prompt, rope, present=stream.present, cross=cross
     )
-
-
-def _compact(timesteps: Tensor) -> Tensor:
-    """`[B, 1]` when all tokens of each sample have one level: the modulation is then computed once."""
-    return timesteps[:, :1] if bool((timesteps == timesteps[:, :1]).all()) else timesteps
 
 
 def _embed(module: nn.Module, levels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -36,10 +36,13 @@ class Stream:
 
     @classmethod
     def of(cls, track: Track, tokens: Tensor, timesteps: Tensor, level: Tensor, context: Tensor) -> Stream:
-        """The stream of a track whose noisy `tokens` and `timesteps` were made at `level` `[B]`."""
+        """The stream of a track whose noisy `tokens` and `timesteps` were made at `level` `[B]`.
+
+        Where all tokens of a sample have one level, it is given once: the modulation is then computed once.
+        """
         return cls(
             tokens=tokens,
-            timesteps=timesteps,
+            timesteps=timesteps[:, :1] if track.one_level else timesteps,
             sigma=level if track.generated else level.new_zeros(level.shape),
             positions=track.positions,
             context=context,
@@ -51,5 +54,4 @@ class Stream:
 def first_frame_marker(track: Track) -> Tensor:
     """`[B, N]` bool: target tokens of the first latent frame; attached tokens never."""
     starts = track.positions[:, 0, :, 0]
-    first = track.clean.shape[1] - track.targets
-    return track.target & (starts == starts[:, first : first + 1])
+    return track.target & (starts == starts[:, track.attached : track.attached + 1])

@@ -144,7 +144,7 @@ class _Passes:
             levels[:, 0] = 0
         return Stream(
             tokens=torch.randn(1, tokens, channels, device=self.device),
-            timesteps=levels,
+            timesteps=levels if held else levels[:, :1],
             sigma=torch.full((1,), 0.5, device=self.device),
             positions=torch.rand(1, axes, tokens, 2, device=self.device),
             context=torch.randn(1, text, width, device=self.device),

@@ -15,7 +15,7 @@ from ltx_core.training.checkpoint import TrainingState
 from ltx_core.training.optim import adamw, learning_rate, offloaded, set_learning_rate, trainable
 from ltx_core.training.options import OptimizationOptions
 from ltx_core.training.resume import moments_of, put_back
-from ltx_core.training.update import apply_gradients
+from ltx_core.training.update import apply_gradients, gradient_norm
 
 
 class Learner:
@@ -32,12 +32,18 @@ class Learner:
         set_learning_rate(self.optimizer, rate)
         return rate
 
-    def update(self, loss: float | None) -> tuple[float | None, str]:
-        """Apply the gradients of a finite loss; (norm, why nothing changed or "")."""
+    def norm(self) -> Tensor:
+        """Norm of the gradients of all processes, on the device."""
+        return gradient_norm(self.accelerator, self.optimizer, self.parameters.values())
+
+    def update(self, loss: float | None, norm: float) -> tuple[float | None, str]:
+        """Apply the gradients, of this norm, of a finite loss; (norm, why nothing changed or "")."""
         if loss is None or not math.isfinite(loss):
+            if self.accelerator.scaler is not None:
+                self.accelerator.scaler.update()  # it has seen these gradients, and begins the next step anew
             return None, f"loss is {loss}"
-        limit = self.options.max_grad_norm
-        return apply_gradients(self.accelerator, self.optimizer, self.parameters.values(), limit)
+        limit, learning = self.options.max_grad_norm, self.parameters.values()
+        return norm, apply_gradients(self.accelerator, self.optimizer, learning, limit, norm)
 
     def clear(self) -> None:
         """Forget the gradients."""

@@ -36,7 +36,7 @@ from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
 from ltx_core.training.saving import CHECKPOINTS, Saver
 from ltx_core.training.step import Prepared, StepResult, count_samples, prepare, training_step
-from ltx_core.training.update import any_process, seed_model, step_losses, summed_counts
+from ltx_core.training.update import any_process, loss_tables, read, seed_model, step_losses, summed_counts
 from ltx_core.training.watch import MAX_BAD_STEPS, TrainingError, Watch, out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -125,8 +125,9 @@ class _Training:
         rate = self.learner.begin(self.done)
         try:
             results = self._passes(passes)
-            losses = step_losses(self.accelerator, results, self.plan.step.weights)
-            norm, skipped = self.learner.update(losses["loss"])
+            rows, size = read(loss_tables(self.accelerator, results), self.learner.norm())
+            losses = step_losses(rows, self.plan.step.weights)
+            norm, skipped = self.learner.update(losses["loss"], size)
         except torch.OutOfMemoryError as error:
             raise out_of_memory(self.done + 1, passes[0]) from error
         finally:

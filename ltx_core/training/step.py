@@ -77,6 +77,7 @@ class Prepared:
         timesteps: `[B, N]`.
         levels: `[B]`; 0 for a given modality.
         weights: `[B]` float32, of the samples' losses.
+        counts: samples that count in the loss, per generated modality: known before anything is on a device.
     """
 
     clip_ids: tuple[str, ...]
@@ -87,6 +88,7 @@ class Prepared:
     timesteps: Mapping[Modality, Tensor]
     levels: Mapping[Modality, Tensor]
     weights: Tensor
+    counts: Mapping[Modality, int] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -99,18 +101,22 @@ class Prepared:
 
     def to(self, device: torch.device | str) -> Prepared:
         """The same on `device`."""
+        return self.each(lambda tensor: tensor.to(device))
 
-        def moved(values: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
-            return {name: value.to(device) for name, value in values.items()}
+    def each(self, change: Callable[[Tensor], Tensor]) -> Prepared:
+        """The same with `change` of every tensor."""
+
+        def changed(values: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
+            return {name: change(value) for name, value in values.items()}
 
         return replace(
             self,
-            tracks={name: track.to(device) for name, track in self.tracks.items()},
-            noise=moved(self.noise),
-            inputs=moved(self.inputs),
-            timesteps=moved(self.timesteps),
-            levels=moved(self.levels),
-            weights=self.weights.to(device),
+            tracks={name: track.each(change) for name, track in self.tracks.items()},
+            noise=changed(self.noise),
+            inputs=changed(self.inputs),
+            timesteps=changed(self.timesteps),
+            levels=changed(self.levels),
+            weights=change(self.weights),
         )
 
 
@@ -167,16 +173,17 @@ def prepare(
         None if drop else clip for clip, drop in zip(batch.clip_ids, dropped.tolist(), strict=True)
     )
     own = torch.ones(len(names)) if weights is None else torch.tensor(list(weights), dtype=torch.float32)
-    return Prepared(batch.clip_ids, captions, tracks, noise, inputs, timesteps, levels, own)
+    found = Prepared(batch.clip_ids, captions, tracks, noise, inputs, timesteps, levels, own)
+    counts = {name: int(found.counted(name).sum()) for name, track in tracks.items() if track.generated}
+    return replace(found, counts=counts)
 
 
 def count_samples(passes: Iterable[Prepared]) -> dict[Modality, int]:
     """Samples with a loss token per generated modality, over the forward passes of one process."""
     counts: dict[Modality, int] = {}
     for prepared in passes:
-        for modality, track in prepared.tracks.items():
-            if track.generated:
-                counts[modality] = counts.get(modality, 0) + int(prepared.counted(modality).sum())
+        for modality, count in prepared.counts.items():
+            counts[modality] = counts.get(modality, 0) + count
     return counts
 
 

@@ -1,6 +1,7 @@
 """The parts of an optimizer step that processes do together: counts, losses, gradients.
 
-Everything is summed, not averaged: losses are already divided by the samples of the whole step.
+Everything is summed, not averaged: losses are already divided by the samples of the whole step. Losses and
+the gradients' norm are made on the device and read together, so that a step waits for its device once.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ltx_core.conditions.base import Modality
+from ltx_core.training.reduce import sum_gradients
 from ltx_core.training.log import mean, mean_losses
 from ltx_core.training.step import StepResult
 
+Tables = Mapping[Modality, Tensor]
+"""`[n, 4]` per generated modality: loss, level, whether it counts, weight of every sample of a step."""
+Rows = Mapping[Modality, list[list[float]]]
+"""The same on the host."""
 OVERFLOW = "gradient overflow, the loss scale is lowered"
 """Normal for fp16, above all in the first steps."""
 BELOW_LIMIT = 0.9999
@@ -48,53 +54,71 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
     return bool(accelerator.reduce(value, "sum").item())
 
 
-def step_losses(
-    accelerator: Accelerator, results: Sequence[StepResult], weights: Mapping[Modality, float]
-) -> dict[str, float | None]:
-    """The step's losses over all processes and passes: `loss` and the columns of each modality (`log.py`).
-
-    `loss` is what the gradients are of, samples' weights included; the columns are plain means.
-    """
-    columns: dict[str, float | None] = {}
-    total = 0.0
+def loss_tables(accelerator: Accelerator, results: Sequence[StepResult]) -> Tables:
+    """The samples' losses over all processes and passes, on the device."""
+    tables = {}
     for modality in results[0].losses:
         passes = []
         for result in results:
             loss = result.losses[modality]
             facts = (result.levels[modality], result.counted[modality], result.weights)
             passes.append(torch.stack([loss, *(fact.to(loss) for fact in facts)], 1))
-        kept = [row for row in _gathered(accelerator, torch.cat(passes)) if row[2]]
+        tables[modality] = _gathered(accelerator, torch.cat(passes))
+    return tables
+
+
+def read(tables: Tables, norm: Tensor) -> tuple[Rows, float]:
+    """The numbers of a step on the host: the one moment of a step at which it waits for its device."""
+    parts = [norm.detach().reshape(1), *(table.flatten() for table in tables.values())]
+    first, *rest = torch.cat(parts).tolist()
+    values, rows = iter(rest), {}
+    for modality, table in tables.items():
+        count, width = table.shape
+        rows[modality] = [[next(values) for _ in range(width)] for _ in range(count)]
+    return rows, first
+
+
+def step_losses(found: Rows, weights: Mapping[Modality, float]) -> dict[str, float | None]:
+    """The step's losses over all processes and passes: `loss` and the columns of each modality (`log.py`).
+
+    `loss` is what the gradients are of, samples' weights included; the columns are plain means.
+    """
+    columns: dict[str, float | None] = {}
+    total = 0.0
+    for modality, rows in found.items():
+        kept = [row for row in rows if row[2]]
         columns.update(mean_losses(modality, [row[0] for row in kept], [row[1] for row in kept]))
         total += weights.get(modality, 1.0) * (mean([row[0] * row[3] for row in kept]) or 0.0)
     return {"loss": total, **columns}
 
 
-def _gathered(accelerator: Accelerator, table: Tensor) -> list[list[float]]:
+def _gathered(accelerator: Accelerator, table: Tensor) -> Tensor:
     """Rows of all processes, which may have different numbers of them; rows of zeros fill up."""
     if accelerator.num_processes > 1:
         table = accelerator.gather(accelerator.pad_across_processes(table))
-    rows: list[list[float]] = table.tolist()
-    return rows
+    return table
+
+
+def gradient_norm(accelerator: Accelerator, optimizer: Any, parameters: Collection[nn.Parameter]) -> Tensor:
+    """Sum gradients over processes and free them of the loss' scale; their norm, on the device."""
+    if accelerator.num_processes > 1:
+        sum_gradients(parameters)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    accelerator.unscale_gradients(optimizer)
+    return torch.nn.utils.get_total_norm(gradients)
 
 
 def apply_gradients(
-    accelerator: Accelerator, optimizer: Any, parameters: Collection[nn.Parameter], limit: float
-) -> tuple[float, str]:
-    """Sum gradients over processes, scale them to a norm of at most `limit` (0: never) and step.
-
-    Returns:
-        The norm before scaling, and why nothing was changed or "".
-    """
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if accelerator.num_processes > 1:
-        for gradient in gradients:
-            gradient.copy_(accelerator.reduce(gradient, "sum"))
-    accelerator.unscale_gradients(optimizer)
-    total = torch.nn.utils.get_total_norm(gradients)
-    norm = float(total)
+    accelerator: Accelerator,
+    optimizer: Any,
+    parameters: Collection[nn.Parameter],
+    limit: float,
+    norm: float,
+) -> str:
+    """Scale gradients of a norm to one of at most `limit` (0: never) and step; why nothing changed, or ""."""
     if not math.isfinite(norm) and accelerator.scaler is None:
-        return norm, f"gradient norm is {norm}"
+        return f"gradient norm is {norm}"
     if norm > limit * BELOW_LIMIT > 0:
-        torch.nn.utils.clip_grads_with_norm_(parameters, limit, total)
+        torch.nn.utils.clip_grads_with_norm_(parameters, limit, torch.tensor(norm))
     optimizer.step()
-    return norm, OVERFLOW if optimizer.step_was_skipped else ""
+    return OVERFLOW if optimizer.step_was_skipped else ""

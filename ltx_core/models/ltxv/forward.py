@@ -70,9 +70,8 @@ def _prepare(model: Any, video: Stream, hidden: Tensor) -> PreparedVideo:
     mask = video.context_mask
     if mask is None:
         mask = (video.context != 0).any(-1)
-    bias = None
-    if not bool(mask.all()):
-        bias = ((1 - mask.to(hidden.dtype)) * MASKED)[:, None]
+    # Given even where no token is masked: to find that out would wait for the device in every pass.
+    bias = ((1 - mask.to(hidden.dtype)) * MASKED)[:, None]
     rope = model.rope(hidden, video_coords=video.positions[..., 0].float())
     return PreparedVideo(
         modulation, embedded, model.caption_projection(video.context.to(hidden.dtype)), bias, rope
@@ -80,10 +79,8 @@ def _prepare(model: Any, video: Stream, hidden: Tensor) -> PreparedVideo:
 
 
 def _levels(model: Any, timesteps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Modulation `[B, n, 6*D]` and embedding `[B, n, D]`; n is 1 when all tokens of each sample are alike."""
+    """Modulation `[B, n, 6*D]` and embedding `[B, n, D]`; n is that of the levels."""
     levels = timesteps.float()
-    if bool((levels == levels[:, :1]).all()):
-        levels = levels[:, :1]
     batch, count = levels.shape
     modulation, embedded = model.time_embed(
         (levels * TIMESTEP_SCALE).flatten(), batch_size=batch, hidden_dtype=dtype

@@ -106,7 +106,7 @@ class Case:
         levels[:, 0] = 0.0 if self.held else 0.5
         return Stream(
             tokens=torch.randn(self.batch, tokens, 128),
-            timesteps=levels,
+            timesteps=levels if self.held else levels[:, :1],
             sigma=torch.full((self.batch,), 0.5),
             positions=torch.rand(self.batch, axes, tokens, 2),
             context=torch.randn(self.batch, TEXT, width),

@@ -18,7 +18,7 @@ from ltx_core.models.velocity import Velocity
 from ltx_core.modes import Strategy
 from ltx_core.training.draws import Draws
 from ltx_core.training.step import StepOptions, training_step
-from ltx_core.training.update import step_losses
+from ltx_core.training.update import loss_tables, read, step_losses
 
 EVERYWHERE = LoraOptions(rank=2, target_modules=("to_k", "to_q", "to_v", "to_out.0", "net.2"))
 OUTPUTS = ("proj_out", "scale_shift_table", "norm_out")
@@ -126,7 +126,8 @@ def test_sound_alone_has_its_own_levels_and_losses():
         return {name: torch.zeros_like(value) for name, value in inputs.items()}
 
     result = training_step(ready, nothing, contexts, StepOptions())
-    row = step_losses(accelerator(), [result], {"video": 3.0, "audio": 0.5})
+    rows, _ = read(loss_tables(accelerator(), [result]), torch.tensor(0.0))
+    row = step_losses(rows, {"video": 3.0, "audio": 0.5})
     assert row["loss"] == 0.5 * row["loss_audio"] and not any("video" in name for name in row)
     quarters = {min(int(level * 4), 3) + 1 for level in ready.levels["audio"].tolist()}
     assert {q for q in range(1, 5) if row[f"loss_audio_q{q}"] is not None} == quarters
