@@ -15,7 +15,6 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ltx_core.conditions.base import Modality
-from ltx_core.training.reduce import sum_gradients
 from ltx_core.training.log import mean, mean_losses
 from ltx_core.training.step import StepResult
 
@@ -101,9 +100,10 @@ def _gathered(accelerator: Accelerator, table: Tensor) -> Tensor:
 
 def gradient_norm(accelerator: Accelerator, optimizer: Any, parameters: Collection[nn.Parameter]) -> Tensor:
     """Sum gradients over processes and free them of the loss' scale; their norm, on the device."""
-    if accelerator.num_processes > 1:
-        sum_gradients(parameters)
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if accelerator.num_processes > 1:
+        for gradient in gradients:
+            gradient.copy_(accelerator.reduce(gradient, "sum"))
     accelerator.unscale_gradients(optimizer)
     return torch.nn.utils.get_total_norm(gradients)
 
@@ -119,6 +119,13 @@ def apply_gradients(
     if not math.isfinite(norm) and accelerator.scaler is None:
         return f"gradient norm is {norm}"
     if norm > limit * BELOW_LIMIT > 0:
-        torch.nn.utils.clip_grads_with_norm_(parameters, limit, torch.tensor(norm))
+        _scale(parameters, limit, norm)
     optimizer.step()
     return OVERFLOW if optimizer.step_was_skipped else ""
+
+
+def _scale(parameters: Collection[nn.Parameter], limit: float, norm: float) -> None:
+    """As `torch.nn.utils.clip_grads_with_norm_`, to the bit, by a number that the device need not be sent."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    factor = limit / (torch.tensor(norm, dtype=gradients[0].dtype) + 1e-6)
+    torch._foreach_mul_(gradients, min(1.0, factor.item()))
