@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ltx_core.curation.options.rights import COLUMNS as RIGHTS
+from ltx_core.curation.options.rights import SPELT, Rights, rights_of
 from ltx_core.curation.table_text import TableError, quoted, read_rows
 from ltx_core.errors import LegacyConfigWarning
 from ltx_core.store.uri import ObjectUri, UriError, is_uri
@@ -42,7 +44,8 @@ class TableRow:
     """One row: files are absolute or relative to the dataset file's folder, already joined.
 
     `line` is the row's number, from 1; a column that is missing or empty is None. `files` holds every file
-    of the row by its column, further references among them; one in an object store by its address.
+    of the row by its column, further references among them; one in an object store by its address. `rights`:
+    what its columns state of its licence.
     """
 
     line: int
@@ -55,6 +58,7 @@ class TableRow:
     audio_mask: Path | ObjectUri | None = None
     split: str | None = None
     files: Mapping[str, Path | ObjectUri] = field(default_factory=dict, hash=False)
+    rights: Rights = field(default_factory=Rights)
 
     @property
     def main(self) -> str:
@@ -77,7 +81,7 @@ def read_table(
     """
     if path.suffix.lower() not in SUFFIXES:
         raise TableError(f"{path} is no dataset file; use one of {', '.join(SUFFIXES)}")
-    rows = read_rows(path, lambda name: _is_known(LEGACY.get(name.strip(), name.strip())))
+    rows = read_rows(path, lambda name: _is_read(LEGACY.get(name.strip(), name.strip())))
     if not rows:
         raise TableError(f"{path} holds no rows; write one row per video below the column names")
     raw = [(number, _renamed(row, path, number)) for number, row in rows]
@@ -125,7 +129,7 @@ def _check_spelling(path: Path, rows: list[tuple[int, dict[str, Any]]]) -> None:
 
 
 def _meant(name: str, present: Collection[str]) -> str:
-    if _is_known(name):
+    if _is_read(name):
         return ""
     absent = [known for known in (*FILE_COLUMNS, *TEXT_COLUMNS) if known not in present]
     close = difflib.get_close_matches(name.lower().strip("\ufeff \t"), absent, 1, MISSPELT)
@@ -137,6 +141,7 @@ def _renamed(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]:
     for name, value in row.items():
         plain = str(name).strip()
         plain = LEGACY.get(plain, plain)
+        plain = plain if SPELT.get(plain, plain) in row else SPELT.get(plain, plain)
         if plain in renamed:
             raise TableError(
                 f"{path}, row {number}: the column `{plain}` stands there twice; keep one of them"
@@ -167,7 +172,7 @@ def _row(path: Path, folder: Path | ObjectUri, number: int, values: Mapping[str,
             f"{path}, row {number}: `video` is empty and so is `audio`; every row must name a file"
         )
     fields |= {name: files[name] for name in FILE_COLUMNS if name in files}
-    return TableRow(number, **fields, files=files)
+    return TableRow(number, **fields, files=files, rights=rights_of(values))
 
 
 def _file(path: Path, folder: Path | ObjectUri, number: int, name: str, value: str) -> Path | ObjectUri:
@@ -188,3 +193,8 @@ def _file(path: Path, folder: Path | ObjectUri, number: int, name: str, value: s
 def _is_known(name: str) -> bool:
     """Whether a column is read: those of the list, and further references."""
     return name in FILE_COLUMNS or name in TEXT_COLUMNS or name.startswith(FURTHER)
+
+
+def _is_read(name: str) -> bool:
+    """Whether a column's values matter: those that are known, and what is stated of licences."""
+    return _is_known(name) or name in RIGHTS or name in SPELT

@@ -20,9 +20,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ltx_core.errors import LtxError
+from ltx_core.evaluation.card_facts import CardFacts
 from ltx_core.evaluation.card_text import card_text
 from ltx_core.evaluation.report import ReportData
+from ltx_core.evaluation.scrub import scrub
 from ltx_core.store.disk import explain, sync_folder
+from ltx_core.store.redact import Redactor, redactor
 
 LINEAGE_NAME = "lineage.json"
 CARD_NAME = "README.md"
@@ -44,6 +47,8 @@ def publish(
     metadata: Mapping[str, object],
     report: ReportData,
     files: Mapping[str, Content] | None = None,
+    facts: CardFacts | None = None,
+    secrets: Redactor | None = None,
 ) -> Path:
     """Write the product's folder: weights, `README.md`, `lineage.json` and further files.
 
@@ -55,19 +60,22 @@ def publish(
             dataset digest, step, code version, ...).
         report: facts for the card.
         files: further files by their path inside the folder, such as `report.html` or `samples/after.mp4`.
+        facts: what the card says beyond the report.
+        secrets: what must not be in any file; None: what this process' environment holds.
 
     Returns:
         The folder.
 
     Raises:
         PublishError: when the weights are missing, a path leaves the folder, or the folder is not ours.
+        SecretError: when a picture or a film would hold a secret.
         StoreError: when it cannot be written (a full disk, a read-only folder).
     """
     _check(folder, weights, files or {})
     contents: dict[str, Content] = {
         **(files or {}),
         **_product(weights),
-        CARD_NAME: card_text(report, metadata).encode("utf-8"),
+        CARD_NAME: card_text(report, metadata, facts).encode("utf-8"),
         LINEAGE_NAME: _lineage(metadata, report),
     }
     try:
@@ -77,6 +85,8 @@ def publish(
             temporary = _beside(folder, f"new-{uuid.uuid4().hex[:12]}")
             try:
                 _write_all(temporary, contents)
+                scrub(temporary, secrets or redactor())
+                _sync(temporary)
                 _put_in_place(temporary, folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -148,24 +158,24 @@ def _beside(folder: Path, suffix: str) -> Path:
 
 
 def _write_all(folder: Path, contents: Mapping[str, Content]) -> None:
-    folders = {folder}
     for name, content in contents.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        folders.add(target.parent)
         if isinstance(content, bytes):
             target.write_bytes(content)
         elif isinstance(content, Path):
             shutil.copyfile(content, target)
         else:
             content(target)
-        inside = [target, *target.rglob("*")] if target.is_dir() else [target]
-        folders |= {path for path in inside if path.is_dir()}
-        for path in inside:
-            if path.is_file():
-                with path.open("rb") as handle:
-                    os.fsync(handle.fileno())
-    for each in sorted(folders, reverse=True):
+
+
+def _sync(folder: Path) -> None:
+    inside = sorted(folder.rglob("*"), reverse=True)
+    for path in inside:
+        if path.is_file():
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+    for each in (*(path for path in inside if path.is_dir()), folder):
         sync_folder(each)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import yaml
-
+from ltx_core.evaluation import card_parts
 from ltx_core.evaluation.caption_warnings import caption_warnings
+from ltx_core.evaluation.card_facts import CardFacts
+from ltx_core.evaluation.card_front import front_matter
 from ltx_core.evaluation.report import ReportData, changes, verdict
 from ltx_core.evaluation.report_tables import (
     influence_sentences,
@@ -20,13 +21,6 @@ from ltx_core.evaluation.report_tables import (
 
 PLAIN_MODES = ("t2v",)
 """Modes in which the stock pipelines generate what this project's sampler does: nothing is conditioned."""
-PIPELINE_TAGS = {"i2v": "image-to-video", "t2a": "text-to-audio", "v2a": "text-to-audio"}
-PIPELINE_TAGS |= dict.fromkeys(("v2v_ic", "av2av_ic", "video_extend", "video_suffix"), "video-to-video")
-PIPELINE_TAGS |= dict.fromkeys(("video_inpainting", "video_outpainting"), "video-to-video")
-PIPELINE_TAGS |= dict.fromkeys(
-    ("a2a_ic", "audio_extend", "audio_suffix", "audio_inpainting"), "audio-to-audio"
-)
-"""The nearest of the tags that model hubs know; text-to-video for all other modes."""
 LIBRARY = {
     "ltx2": ("LTX2Pipeline", "LTX2VideoTransformer3DModel", "video, audio = pipe"),
     "ltxv": ("LTXPipeline", "LTXVideoTransformer3DModel", "(video,) = pipe"),
@@ -43,40 +37,47 @@ SOUND_ALONE = (
 )
 
 
-def card_text(report: ReportData, metadata: Mapping[str, object]) -> str:
-    """The card as Markdown with YAML front matter; texts from outside cannot break out of either."""
+def card_text(report: ReportData, metadata: Mapping[str, object], facts: CardFacts | None = None) -> str:
+    """The card as Markdown with YAML front matter; texts from outside cannot break out of either.
+
+    Args:
+        report: what was measured.
+        metadata: what the weights say of themselves.
+        facts: licences, samples, training, lineage; None: nothing further is known.
+    """
+    more = facts or CardFacts()
     parts = [
-        _front_matter(report, metadata),
+        front_matter(report.mode, metadata, more),
         f"# {markdown_text(report.title)}",
         f"{markdown_text(verdict(report).sentence)}",
         *(f"> {markdown_text(warning)}" for warning in verdict(report).warnings),
+        card_parts.samples(more),
         "## What it is",
         markdown_table(
             [{"": name, "value": number(value)} for name, value in _facts(report, metadata).items()]
         ),
         "## Use",
         _use(report, metadata),
+        card_parts.files(more),
         *_results(report),
+        "## Limits",
+        card_parts.limits(report, more),
+        card_parts.licences(more),
         "## Data",
-        _data(report),
+        _data(report, more),
         "## Training",
         markdown_table(
             [{"": name, "value": number(value)} for name, value in report.model.items()] or [{"": ""}]
         ),
-        "The exact configuration and the lineage are in `lineage.json`.",
+        card_parts.training(more),
+        "## Lineage",
+        card_parts.lineage(more),
+        "The exact configuration and the lineage are in `lineage.json`, every clip with the digests of its "
+        "source and its caption in `lineage/clips.parquet`."
+        if more.lineage
+        else "The exact configuration and the lineage are in `lineage.json`.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _front_matter(report: ReportData, metadata: Mapping[str, object]) -> str:
-    kind = [] if _is_full(metadata) else ["lora"]
-    content: dict[str, object] = {"library_name": "diffusers", "tags": [*kind, "ltx-video", report.mode]}
-    if metadata.get("base_model"):
-        content["base_model"] = str(metadata["base_model"])
-    if metadata.get("trigger"):
-        content["instance_prompt"] = str(metadata["trigger"])
-    content["pipeline_tag"] = PIPELINE_TAGS.get(report.mode, "text-to-video")
-    return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}---"
 
 
 def _facts(report: ReportData, metadata: Mapping[str, object]) -> dict[str, object]:
@@ -100,7 +101,13 @@ def _use(report: ReportData, metadata: Mapping[str, object]) -> str:
     if not _is_full(metadata):
         lines.append(
             "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with "
-            "*LoraLoaderModelOnly* behind the model; the key names are those of the original checkpoint."
+            "*LoraLoaderModelOnly* behind the model; the key names are those of the original checkpoint, "
+            "with alpha / rank multiplied into B."
+        )
+        lines.append(
+            "Strength 1 is what was trained and measured; nothing else was. Where it does too much, load it "
+            'with `adapter_name="lora"` and lower it by `pipe.set_adapters("lora", 0.7)`, or by the '
+            "loader's strength in ComfyUI."
         )
     return "\n\n".join(lines)
 
@@ -142,7 +149,7 @@ def _results(report: ReportData) -> list[str]:
     return parts
 
 
-def _data(report: ReportData) -> str:
+def _data(report: ReportData, facts: CardFacts) -> str:
     data = report.dataset
     lines = [
         f"- {data.train:,} clips trained, {data.heldout:,} were held out, {len(data.rejected):,} not used."
@@ -157,6 +164,9 @@ def _data(report: ReportData) -> str:
         lines.append(
             f"- {len(data.silent):,} without sound (`missing_audio: {data.missing_audio or 'not used'}`)."
         )
+    if facts.aside:
+        filters = ", ".join(f"{name} {count:,}" for name, count in facts.aside.items())
+        lines.append(f"- Set aside by filters: {markdown_text(filters)}.")
     buckets = ", ".join(f"{b.label}: {b.train + b.heldout:,}" for b in data.buckets)
     if buckets:
         lines.append(f"- Buckets: {markdown_text(buckets)}.")

@@ -1,10 +1,13 @@
 """dataset: one manifest of all samples, with their split, bucket and the row of each column.
 
-Only columns that the mode reads are part of it, so a change of another stage does not retrain.
+Only columns that the mode reads are part of it, so a change of another stage does not retrain. What is
+stated of licences is kept beside the manifest and is no part of the content: a corrected licence makes this
+row anew, and no training.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -27,7 +30,7 @@ from ltx_core.store.dataset import Sample, Split, dataset_bytes, read_dataset
 from ltx_core.store.keys import digest
 from ltx_core.store.rows import PendingRow, Row
 
-MANIFEST = "dataset.parquet"
+MANIFEST, RIGHTS = "dataset.parquet", "rights"
 FILLED_BY = {"latents": "latents", "audio_latents": "audio_latents", "reference_latents": "reference_latents"}
 FILLED_BY |= {"video_masks": "mask_latents", TEXT_COLUMN: "text"}
 FILLED_BY |= {"reference_audio_latents": "reference_audio_latents", "audio_masks": "audio_masks"}
@@ -70,7 +73,9 @@ class Dataset(Stage):
             for sample, contents in samples
         ]
         inputs = tuple(key for sample, _ in samples for key in sample.columns.values())
-        return [Item(self.key(context, [digest(contents)]), "", "dataset", inputs)]
+        stated = stated_rights(context, [sample for sample, _ in samples])
+        rights = [digest(stated)] if stated else []
+        return [Item(self.key(context, [digest(contents), *rights]), "", "dataset", inputs)]
 
     def compute(self, context: Context, items: Sequence[Item]) -> Iterator[PendingRow]:
         """Write the manifest.
@@ -82,23 +87,33 @@ class Dataset(Stage):
         samples = [sample for sample, _ in gathered]
         _check(context, samples, rejections(context) + refused)
         splits = Counter(sample.split for sample in samples)
+        counts = {
+            "samples": len(samples),
+            "train": splits["train"],
+            "heldout": splits["heldout"],
+            "without_audio": sum(not sample.has_audio for sample in samples),
+        }
+        stated = stated_rights(context, samples)
+        rights = {RIGHTS: json.dumps(stated, sort_keys=True, ensure_ascii=False)} if stated else {}
         for item in items:
-            yield pending(
-                item,
-                files={MANIFEST: dataset_bytes(samples)},
-                columns={
-                    "samples": len(samples),
-                    "train": splits["train"],
-                    "heldout": splits["heldout"],
-                    "without_audio": sum(not sample.has_audio for sample in samples),
-                },
-            )
+            files = {MANIFEST: dataset_bytes(samples)}
+            yield pending(item, files=files, columns={**counts, **rights}, content=counts)
 
 
 def load_samples(context: Context) -> tuple[Row, list[Sample]]:
     """The committed dataset of this config."""
     ((_, row),) = context.results("dataset")
     return row, read_dataset(context.store.file(row, MANIFEST))
+
+
+def stated_rights(context: Context, samples: Sequence[Sample]) -> dict[str, dict[str, str]]:
+    """What is stated of the licences of the samples' sources, by the sources' digests; without those of which
+    nothing is stated."""
+    if context.config.imported:
+        return {}
+    files = first_files(context)
+    used = sorted({sample.source for sample in samples})
+    return {name: found for name in used if (found := files[name].rights.stated())}
 
 
 def gather(context: Context) -> tuple[list[tuple[Sample, dict[str, str]]], list[tuple[str, str]]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
+
+from ltx_core.curation.options.rights import COLUMNS, Rights
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class SourceSet:
         weight: a factor of that, kept exactly over epochs: 0.5 sees each sample in every second one.
         regularisation: whether its samples only keep the model as it was: they are no subject of the LoRA.
         trigger: what its captions say in place of `dataset.trigger`; None: that one.
+        rights: licence and makers of what lies in it, as stated; no part of any result's key.
     """
 
     name: str = ""
@@ -25,6 +28,7 @@ class SourceSet:
     repeats: int = 1
     regularisation: bool = False
     trigger: str | None = None
+    rights: Rights = field(default_factory=Rights)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,12 @@ class SourceOptions:
         regularisation: its samples only keep the model as it was; their captions do not say the trigger.
         trigger: for its captions in place of `dataset.trigger`; None: that one, or none in a
             regularisation set.
+        license: of what lies in it, best an SPDX identifier, such as CC-BY-4.0; "": not stated. These five go
+            into lineage and model card and change no result; a dataset file's columns of the same names win.
+        license_url: where its text is.
+        author: who made it.
+        attribution: the words in which its maker is to be named.
+        consent: how those who are seen or heard in it have agreed.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -49,6 +59,16 @@ class SourceOptions:
     repeats: Annotated[int, Ge(1)] = 1
     regularisation: bool = False
     trigger: str | None = None
+    license: str = ""
+    license_url: str = ""
+    author: str = ""
+    attribution: str = ""
+    consent: str = ""
+
+    @property
+    def rights(self) -> Rights:
+        """What is stated of its licence."""
+        return Rights(**{name: getattr(self, name) for name in COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -79,5 +99,5 @@ def source_sets(sources: tuple[SourceOptions, ...]) -> tuple[SourceSet, ...]:
         if taken[name] > 1:
             name = f"{name} ({taken[name]})"
         trigger = "" if one.trigger is None and one.regularisation else one.trigger
-        sets.append(SourceSet(name, one.weight, one.repeats, one.regularisation, trigger))
+        sets.append(SourceSet(name, one.weight, one.repeats, one.regularisation, trigger, one.rights))
     return tuple(sets)

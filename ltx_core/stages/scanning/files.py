@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ltx_core.curation.options.rights import Rights
 from ltx_core.curation.options.sources import SourceSet
 from ltx_core.curation.table import TableRow
 from ltx_core.errors import LtxError
@@ -74,6 +75,12 @@ class SourceFile:
     def place(self) -> str:
         """Where it lies, to be shown."""
         return shown(str(self.path))
+
+    @property
+    def rights(self) -> Rights:
+        """What is stated of its licence: by its line of the dataset file, else by its source."""
+        own = Rights() if self.row is None else self.row.rights
+        return own.over(self.origin.rights)
 
     @property
     def folder(self) -> str:

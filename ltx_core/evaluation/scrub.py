@@ -1,0 +1,123 @@
+"""Secrets and folders of this machine are taken out of every file of a folder before it is handed on.
+
+Design choices
+- It works on the files as they lie there, whoever wrote them: nothing can be forgotten by a writer.
+- Texts are rewritten, and so are the strings in headers of safetensors files: their tensors stay as they are.
+- Tables are rewritten by their texts. What cannot be rewritten (a film, a picture) must not hold a secret:
+  else nothing is published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+from ltx_core.errors import LtxError
+from ltx_core.store.redact import Redactor
+
+TEXTS = frozenset((".md", ".json", ".jsonl", ".yaml", ".yml", ".html", ".txt", ".csv", ".svg", ".model", ""))
+"""Endings of files that are text."""
+LENGTH_BYTES = 8
+BLOCK = 1 << 24
+LARGEST_HEADER = 100 << 20
+"""Bytes beyond which a header is taken for damage (the limit of safetensors)."""
+
+
+class SecretError(LtxError):
+    """A file that is to be handed on holds a secret that cannot be taken out."""
+
+
+def scrub(folder: Path, redactor: Redactor) -> None:
+    """Take secrets out of every file below `folder`, in place.
+
+    Raises:
+        SecretError: for one in a file that cannot be rewritten, or in a file's name.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            if redactor.text(name) != name:
+                raise SecretError(
+                    f"the name of the file {redactor.text(name)} would hold a secret of this machine's "
+                    "environment; rename what it is named by"
+                )
+            _scrub_file(path, redactor)
+
+
+def _scrub_file(path: Path, redactor: Redactor) -> None:
+    if path.suffix == ".parquet":
+        _table(path, redactor)
+        return
+    known = path.suffix in TEXTS and _text(path, redactor)
+    if not known and not (path.suffix == ".safetensors" and _header(path, redactor)):
+        _refuse(path, redactor)
+
+
+def _text(path: Path, redactor: Redactor) -> bool:
+    """Rewrite a text; False for a file that is none."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    clean = redactor.text(text)
+    if clean != text:
+        path.write_bytes(clean.encode("utf-8"))
+    return True
+
+
+def _header(path: Path, redactor: Redactor) -> bool:
+    """Rewrite the strings of a header, its tensors are copied then; False for a file without a header."""
+    with path.open("rb") as source:
+        length = int.from_bytes(source.read(LENGTH_BYTES), "little")
+        try:
+            header = json.loads(source.read(min(length, LARGEST_HEADER)))
+        except ValueError:
+            return False
+        strings = header.get("__metadata__", {})
+        clean = {redactor.text(name): _string(value, redactor) for name, value in strings.items()}
+        if clean == strings:
+            return True
+        content = json.dumps({**header, "__metadata__": clean}, separators=(",", ":")).encode()
+        content += b" " * (-len(content) % LENGTH_BYTES)  # tensors begin at a multiple of 8 bytes
+        other = path.with_name(path.name + ".clean")
+        with other.open("wb") as target:
+            target.write(len(content).to_bytes(LENGTH_BYTES, "little") + content)
+            shutil.copyfileobj(source, target, BLOCK)
+    other.replace(path)
+    return True
+
+
+def _string(value: str, redactor: Redactor) -> str:
+    """A string of a header; JSON in it is redacted as data, so that it stays JSON."""
+    clean = redactor.text(value)
+    if clean != value and value[:1] in ("{", "["):
+        with contextlib.suppress(ValueError):
+            return json.dumps(redactor.data(json.loads(value)), sort_keys=True)
+    return clean
+
+
+def _table(path: Path, redactor: Redactor) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    records = table.to_pylist()
+    clean = redactor.data(records)
+    if clean != records:
+        pq.write_table(pa.Table.from_pylist(clean, schema=table.schema), path, compression="zstd")
+
+
+def _refuse(path: Path, redactor: Redactor) -> None:
+    """Refuse a file that cannot be rewritten and holds a secret, across the ends of blocks too."""
+    longest = max((len(value.encode()) for value in redactor.secrets.values()), default=0)
+    rest = b""
+    with path.open("rb") as handle:
+        while block := handle.read(BLOCK):
+            if found := redactor.held_in(rest + block):
+                raise SecretError(
+                    f"{path.name} holds the value of the environment variable {', '.join(found)}, which must "
+                    "not be handed on; nothing was published. Take it out of what this file is made of"
+                )
+            rest = block[-longest:] if longest else b""
