@@ -3,7 +3,10 @@
 Design choices
 - The function is compiled, not the model: a model of 48 equal blocks costs one block's compiling. The first
   block of a training pass has a graph of its own where its input has no gradient, a second shape makes both
-  general, and passes without gradients (samples) and perturbed blocks add theirs.
+  general, and passes without gradients (samples) and perturbed blocks add theirs. So one shape has code of
+  its own, and any number of buckets costs one compiling more, not one each.
+- `reduce-overhead` records CUDA graphs: the launches of a block become one. Each pass is marked as a new one,
+  so that it may use the memory of the one before. Weights must stay where they are: no swapped blocks.
 - The whole function is one graph or an error: a silent break would cost the speed that was asked for.
 - Results differ from uncompiled ones by rounding alone. So where no compiler is installed the blocks run
   uncompiled, and a warning says so.
@@ -20,12 +23,15 @@ from typing import Any, TypeVar
 
 import torch
 
+from ltx_core.models.compile_modes import CompileMode
 from ltx_core.models.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
-ATTRIBUTE = "compile_backend"
-"""The model's attribute that says what compiles its blocks."""
+ATTRIBUTE, MODE = "compile_backend", "compile_mode"
+"""The model's attributes that say what compiles its blocks, and how."""
+GRAPHED: CompileMode = "reduce-overhead"
+"""The mode that records CUDA graphs."""
 GRAPHS = 64
 """Graphs of one function before torch refuses more; its own 8 are gone with samples of a second shape."""
 REASON = 200
@@ -33,12 +39,13 @@ REASON = 200
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compile_blocks(model: Any, backend: str = "inductor") -> bool:
+def compile_blocks(model: Any, backend: str = "inductor", mode: CompileMode = "default") -> bool:
     """Have the model's blocks compiled from now on; False, with a warning, where there is no compiler.
 
     Args:
         model: a transformer, on its device.
         backend: of `torch.compile`.
+        mode: of `torch.compile`: how long it searches, and whether launches are recorded.
     """
     device = next(model.parameters()).device
     missing = missing_compiler(device) if backend == "inductor" else None
@@ -53,6 +60,7 @@ def compile_blocks(model: Any, backend: str = "inductor") -> bool:
     config = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, GRAPHS)
     setattr(model, ATTRIBUTE, backend)
+    setattr(model, MODE, mode)
     return True
 
 
@@ -70,12 +78,19 @@ def missing_compiler(device: torch.device) -> str | None:
 def step_of(model: Any, step: F) -> F:
     """`step`, compiled where the model's blocks are to be compiled."""
     backend: str | None = getattr(model, ATTRIBUTE, None)
-    return step if backend is None else _compiled(step, backend)
+    return step if backend is None else _compiled(step, backend, getattr(model, MODE))
+
+
+def begin_pass(model: Any) -> None:
+    """Mark a new pass through the blocks, where their launches are recorded on a GPU."""
+    if getattr(model, MODE, None) == GRAPHED and next(model.parameters()).device.type == "cuda":
+        torch.compiler.cudagraph_mark_step_begin()
 
 
 @cache
-def _compiled(step: F, backend: str) -> F:
-    compiled = torch.compile(step, fullgraph=True, backend=backend)
+def _compiled(step: F, backend: str, mode: CompileMode) -> F:
+    how = None if mode == "default" else mode
+    compiled = torch.compile(step, fullgraph=True, backend=backend, mode=how)
 
     def run(*arguments: Any) -> Any:
         try:

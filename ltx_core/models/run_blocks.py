@@ -2,7 +2,7 @@
 
 What may differ from run to run without changing a result lies here and nowhere else: which blocks recompute
 their activations in the backward pass, whose weights are swapped in (`swap.py`), whether the block's function
-is compiled (`compiling.py`).
+is compiled (`compiling.py`), which kernel computes its attention (`attention.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from ltx_core.models.compiling import step_of
+from ltx_core.models.attention import attending
+from ltx_core.models.compiling import begin_pass, step_of
 from ltx_core.models.swap import swap_of
 
 Shared = TypeVar("Shared")
@@ -50,7 +51,8 @@ def run_blocks(
         ModelError: when the model's blocks are to be compiled and cannot be.
     """
     learning, swap = torch.is_grad_enabled(), swap_of(model)
-    step = step_of(model, step)
+    step = attending(model, step_of(model, step))
+    begin_pass(model)
     with nullcontext() if swap is None else swap.forward() as turn:
         for index, block in enumerate(model.transformer_blocks):
             swapped = turn is not None and index in turn
