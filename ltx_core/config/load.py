@@ -36,6 +36,7 @@ PATH_FIELDS = (
     ("model", "audio_vae_path"),
     ("model", "load_checkpoint"),
     ("data", "preprocessed_data_root"),
+    ("trackio", "dir"),
 )
 """Where paths stand; they are made absolute when the config is read."""
 FILE_FIELDS = frozenset(name for condition in FILE_CONDITIONS for name in condition.FILES)

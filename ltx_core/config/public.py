@@ -7,8 +7,10 @@ what is done instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from ltx_core.config.root import Config
+from ltx_core.training.tracker_options import EXTRA, has_key
 
 _OWN = "this project's own {} runs, with one scale for each output of a layer."
 _OTHER_NAMES: Mapping[str | None, str] = {
@@ -62,14 +64,27 @@ def notices(config: Config) -> list[str]:
             "hub.push_to_hub is true: nothing is uploaded by a run; the published folder holds the model "
             f"card and the weights: `hf upload {target} {config.workspace / 'published' / config.name}`"
         )
-    if config.wandb.enabled:
-        found.append(
-            "wandb.enabled is true: nothing is sent to W&B; the run's folder holds metrics.parquet, "
-            "TensorBoard events and report.html, samples included"
-        )
+    found += _trackers(config)
     if config.optimization.scheduler_type == "constant" and config.optimization.scheduler_params:
         names = ", ".join(config.optimization.scheduler_params)
         found.append(f"optimization.scheduler_params {names}: the 'constant' schedule takes none")
+    return found
+
+
+def _trackers(config: Config) -> list[str]:
+    """Why records do not go where the config wants them to; the training runs all the same."""
+    wanted = {"wandb": config.wandb.on, "trackio": config.trackio.enabled}
+    found = [
+        f"{name}.enabled is true, but {name} is not installed: nothing goes there; the run's folder holds "
+        f"metrics.parquet, TensorBoard events and report.html; {EXTRA}"
+        for name, on in wanted.items()
+        if on and find_spec(name) is None
+    ]
+    if not found and config.wandb.on and config.wandb.mode == "online" and not has_key():
+        found.append(
+            "wandb.mode is 'online', but no key is known here: set WANDB_API_KEY or run `wandb login`, or "
+            "write `mode: offline` and send the run later with `wandb sync`"
+        )
     return found
 
 

@@ -19,11 +19,11 @@ from ltx_core.config.sections import (
     HubSection,
     ModelSection,
     ValidationSection,
-    WandbSection,
 )
 from ltx_core.models.options import LoraOptions
 from ltx_core.modes import OWN, AudioStream, Strategy, VideoStream
 from ltx_core.training.options import AccelerationOptions, CheckpointOptions, OptimizationOptions
+from ltx_core.training.tracker_options import TrackioOptions, WandbOptions
 
 EXTRA: Mapping[Modality, frozenset[str]] = {
     "video": frozenset({"reference_latents", "video_masks"}),
@@ -52,7 +52,9 @@ class Config(Section):
     validation: ValidationSection = ValidationSection()
     checkpoints: CheckpointOptions = CheckpointOptions()
     hub: HubSection = HubSection()
-    wandb: WandbSection = WandbSection()
+    wandb: WandbOptions = WandbOptions()
+    trackio: TrackioOptions = TrackioOptions()
+    tensorboard: bool = True
     engine: EngineSection = EngineSection()
 
     @field_validator("lora", mode="before")

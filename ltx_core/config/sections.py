@@ -131,17 +131,6 @@ class HubSection(Section):
     hub_model_id: str | None = None
 
 
-class WandbSection(Section):
-    """Weights & Biases logging."""
-
-    enabled: bool = False
-    """Not done; the preflight says what is written instead."""
-    project: str = "ltxv-trainer"
-    entity: str | None = None
-    tags: tuple[str, ...] = ()
-    log_validation_videos: bool = True
-
-
 class EngineSection(Section):
     """How the work is cut and run."""
 

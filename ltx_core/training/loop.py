@@ -36,6 +36,7 @@ from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
 from ltx_core.training.saving import CHECKPOINTS, Saver
 from ltx_core.training.step import Prepared, StepResult, count_samples, prepare, training_step
+from ltx_core.training.trackers.choose import openings
 from ltx_core.training.update import any_process, loss_tables, read, seed_model, step_losses, summed_counts
 from ltx_core.training.watch import MAX_BAD_STEPS, TrainingError, Watch, out_of_memory
 
@@ -71,6 +72,7 @@ class _Training:
         self.whole = options.gradient_accumulation_steps * accelerator.num_processes
         """Forward passes of a step over all processes, as the run began with."""
         self.learner = Learner(parts.model, options, accelerator)
+        self.meter = Meter(options.steps)
         self.watch = Watch(self._event)
         self.saver = Saver(plan, parts, self.learner, accelerator, self._numbers)
         self.log: RunLog | None = None
@@ -78,23 +80,24 @@ class _Training:
         self.passes = -(-self.whole // accelerator.num_processes)
         self.order = plan.order(self.whole)
         if accelerator.is_main_process:
-            self.log = RunLog(plan.folder, self.done, tensorboard=plan.tensorboard)
+            trackers = openings(plan.folder, plan.tracking, board=plan.tensorboard)
+            self.log = RunLog(plan.folder, self.done, trackers)
+            self.meter.begin(self.log.rows)
 
     def run(self, hooks: Sequence[Hook], report: Report | None) -> Outcome:
         """All remaining steps."""
         began, first, steps = time.monotonic(), self.done, self.plan.optimization.steps
         self._begun(first)
-        meter = Meter(steps)
         try:
-            self._call(hooks)
+            self._call(hooks, report)
             with Ahead(self._prepare, range(first, steps), self.plan.ahead) as ahead:
                 while self.done < steps:
                     row = self._step(ahead)
                     if report is not None and self.log is not None:
-                        report(meter.after(self.done, row["loss"], row["seconds"]))
+                        report(self.meter.after(row))
                     if self.saver.due(self.done):
                         self._save()
-                    self._call(hooks)
+                    self._call(hooks, report)
         except Interrupted:
             self._save()
             self._event("interrupted", step=self.done)
@@ -102,7 +105,7 @@ class _Training:
             raise
         finally:
             if self.log is not None:
-                self.log.close()
+                self.log.close(finished=self.done >= steps)
         seconds = time.monotonic() - began
         self._event("finished", step=self.done, seconds=round(seconds, 3), peak_bytes=_peak_bytes())
         return Outcome(self.done, first, self.saver.root / checkpoint_name(self.done), seconds)
@@ -203,15 +206,20 @@ class _Training:
         if self.saver.save(self.done):
             self._event("checkpoint", step=self.done)
 
-    def _call(self, hooks: Sequence[Hook]) -> None:
+    def _call(self, hooks: Sequence[Hook], report: Report | None) -> None:
         due = [hook for hook in hooks if hook.due(self.done, self.plan.optimization.steps)]
         if not due:
             return
+        if report is not None and self.log is not None and self.done:
+            report(self.meter.now("evaluating"))
         with self.learner.evaluating(self.plan.offload), self.interrupts.at_once(self.done):
             for hook in due:
                 measured = hook.call(self.done)
                 if measured and self.log is not None:
                     self.log.measured(self.done, measured)
+                    self.meter.measured(self.done, measured)
+        if self.log is not None:
+            self.log.sampled(self.done)
 
     def _begun(self, step: int) -> None:
         sizes = {
@@ -223,6 +231,7 @@ class _Training:
         self._event(name, step=step, steps=self.plan.optimization.steps, **facts)
 
     def _event(self, name: str, **facts: Any) -> None:
+        self.meter.event(name, facts)
         if self.log is not None:
             self.log.event(name, **facts)
 

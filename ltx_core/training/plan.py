@@ -14,6 +14,7 @@ from ltx_core.training.counts import Share
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
 from ltx_core.training.order import Order, make_order
 from ltx_core.training.step import Assemble, Contexts, Predict, StepOptions
+from ltx_core.training.tracker_options import Tracking
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Plan:
         seed: of order and draws.
         identity: digest of all that the result depends on; a checkpoint of another identity is refused.
         ahead: steps whose data is read and prepared in advance; 0 reads when needed.
-        tensorboard: whether events are written.
+        tensorboard: whether TensorBoard's events are written.
+        tracking: where records go besides.
         offload: whether the optimizer's moments leave the device while hooks work.
     """
 
@@ -45,6 +47,7 @@ class Plan:
     identity: str = ""
     ahead: int = 2
     tensorboard: bool = True
+    tracking: Tracking = field(default_factory=Tracking)
     offload: bool = False
     tokens: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Share] = field(default_factory=dict)

@@ -121,7 +121,7 @@ def test_what_would_change_the_result_is_refused_before_anything_runs(section, m
     ("section", "messages"),
     [
         ({"hub": {"push_to_hub": True, "hub_model_id": "me/it"}}, ["nothing is uploaded", "hf upload me/it"]),
-        ({"wandb": {"enabled": True}}, ["nothing is sent to W&B", "TensorBoard"]),
+        ({"wandb": {"enabled": True}}, ["no key is known here", "WANDB_API_KEY", "mode: offline"]),
         (
             {"optimization": {"scheduler_type": "constant", "scheduler_params": {"T_0": 3}}},
             ["scheduler_params T_0", "takes none"],
@@ -132,7 +132,9 @@ def test_what_would_change_the_result_is_refused_before_anything_runs(section, m
         ({"acceleration": {"quantization": "int4-quanto"}}, ["'int4-quanto'", "own int4", "Write `int4`"]),
     ],
 )
-def test_what_happens_beside_the_training_is_told(section, messages, tmp_path):
+def test_what_happens_beside_the_training_is_told(section, messages, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no keys"))
     config = runnable(tmp_path, **section)
     (told,) = [text for text in refuse(config) if "MiB are free" not in text]
     assert [message for message in messages if message not in told] == []

@@ -197,7 +197,7 @@ def test_a_training_takes_its_steps_times_the_seconds_per_step_of_an_earlier_run
     found = pipeline("optimization.steps=100")
     run = found.config.runs_root / "earlier"
     run.mkdir(parents=True)
-    log = RunLog(run, tensorboard=False)
+    log = RunLog(run)
     tokens = (48 + 11) * 8
     for step in range(1, 80):
         log.step({"step": step, "tokens": tokens, "seconds": 9.0 if step < 20 else 0.25})
