@@ -6,7 +6,7 @@ Entry to loss in four files: here, `training/loop.py`, `training/step.py`, `diff
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,10 +30,10 @@ from ltx_core.stages.mixture import shape_tokens, shares_of
 from ltx_core.stages.report import base_fingerprint, base_quantization
 from ltx_core.store.dataset import Sample
 from ltx_core.store.keys import digest, digest_file
-from ltx_core.store.redact import redactor
 from ltx_core.store.rows import PendingRow, Row
 from ltx_core.training.options import OptimizationOptions
-from ltx_core.training.tracker_options import Tracking
+from ltx_core.training.processes import place as place_of_this
+from ltx_core.training.processes import process_count
 
 RECOMPUTING = ("enable_gradient_checkpointing", "checkpoint_every")
 """Fields of `optimization` that say what is computed again, and when; the result is the same."""
@@ -53,7 +53,7 @@ class Train(Stage):
         return {
             "strategy": config.training_strategy.model_dump(mode="json"),
             **({"training_mode": "full"} if is_full(config) else {"lora": asdict(config.lora)}),
-            "optimization": _learning(config.optimization),
+            "optimization": _learning(config),
             "flow_matching": config.flow_matching.model_dump(mode="json"),
             "precision": config.acceleration.precision,
             **base_quantization(config),
@@ -86,6 +86,10 @@ class Train(Stage):
         for item in items:
             folder = run_folder(context.config, item.key)
             begin(folder, context.config, _lineage(context, item))
+            if place_of_this().world > 1:
+                from ltx_core.stages.together import tell
+
+                tell(context.config, item.key)
             outcome = train(context, folder, item.key)
             product = product_of(context.config, folder)
             place(product_of(context.config, outcome.checkpoint), product)
@@ -113,7 +117,6 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     from ltx_core.training.device import make_accelerator
     from ltx_core.training.loop import train as run_loop
     from ltx_core.training.plan import Parts
-    from ltx_core.training.progress import Bounded, memory
 
     config = context.config
     row, samples = load_samples(context)
@@ -132,8 +135,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
         export=exporter(context, velocity, row.content_digest),
     )
     hooks = make_hooks(context, folder, rows, velocity, contexts)
-    tell = Bounded(lambda progress: _tell(context, progress), memory)
-    return run_loop(plan, parts, accelerator, hooks, tell)
+    return run_loop(plan, parts, accelerator, hooks, lambda progress: _tell(context, progress))
 
 
 def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[Sample]) -> Any:
@@ -162,20 +164,9 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
         identity=identity,
         ahead=config.data.num_dataloader_workers,
         offload=config.acceleration.offload_optimizer_during_validation,
-        tensorboard=config.tensorboard,
-        tracking=tracking_of(config),
         tokens=shape_tokens(context, trained),
         shares=shares_of(trained),
         prior=frozenset(sample.clip_id for sample in trained if sample.regularisation),
-    )
-
-
-def tracking_of(config: Config) -> Tracking:
-    """Where records go beside the run's folder; the config goes along without secrets and places."""
-    hide = redactor((config.dataset.captions.key_variable,), {config.workspace: "workspace"})
-    home = config.trackio.dir or config.workspace / "trackio"
-    return Tracking(
-        config.wandb, replace(config.trackio, dir=home), hide.data(config.model_dump(mode="json"))
     )
 
 
@@ -200,8 +191,13 @@ def _tell(context: Context, progress: Any) -> None:
     context.progress({"stage": "train", **progress.as_dict()})
 
 
-def _learning(options: OptimizationOptions) -> dict[str, Any]:
-    """Options but those that change memory and time, not the result."""
-    plain = OptimizationOptions()
+def _learning(config: Config) -> dict[str, Any]:
+    """Options but those that change memory and time, not the result.
+
+    A step's passes count over all processes: how they are shared out changes the result by rounding alone.
+    """
+    options, plain = config.optimization, OptimizationOptions()
     left_out = {*RECOMPUTING, *(name for name in LATER if getattr(options, name) == getattr(plain, name))}
-    return {key: value for key, value in asdict(options).items() if key not in left_out}
+    found = {key: value for key, value in asdict(options).items() if key not in left_out}
+    passes = options.gradient_accumulation_steps * process_count(config.acceleration)
+    return {**found, "gradient_accumulation_steps": passes}

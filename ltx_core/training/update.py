@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ltx_core.conditions.base import Modality
 from ltx_core.training.log import mean, mean_losses
+from ltx_core.training.reduce import sum_gradients
 from ltx_core.training.step import StepResult
 
 Tables = Mapping[Modality, Tensor]
@@ -100,10 +101,9 @@ def _gathered(accelerator: Accelerator, table: Tensor) -> Tensor:
 
 def gradient_norm(accelerator: Accelerator, optimizer: Any, parameters: Collection[nn.Parameter]) -> Tensor:
     """Sum gradients over processes and free them of the loss' scale; their norm, on the device."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if accelerator.num_processes > 1:
-        for gradient in gradients:
-            gradient.copy_(accelerator.reduce(gradient, "sum"))
+        sum_gradients(parameters)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     accelerator.unscale_gradients(optimizer)
     return torch.nn.utils.get_total_norm(gradients)
 
