@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
+from ltx_core.models.attention_names import Attention
+from ltx_core.models.compile_modes import CompileMode
 from ltx_core.models.quantise.methods import METHODS, Method, Quantization, TextQuantization
 from ltx_core.models.tiling.cut import TilingMode
 
@@ -33,6 +35,14 @@ class AccelerationOptions:
             when they run: less memory, more time, the same result to the bit. For a LoRA.
         compile: compile the transformer's blocks for training: minutes at its start, faster steps, the same
             result but for rounding.
+        compile_mode: how `torch.compile` does it: "reduce-overhead" records CUDA graphs, for blocks so short
+            that launching them takes as long; "max-autotune-no-cudagraphs" tries kernels, which takes longer
+            at the start.
+        attention: the kernel of attention in the transformer's blocks; "auto" and "sdpa" leave the choice to
+            torch. The same result but for rounding.
+        fused_optimizer: AdamW's update as one kernel; None: on a GPU. The same result but for rounding.
+        preflight_step: try the largest batch before the first step: what does not fit is found at once, and
+            the allocator's memory is cut for it; None: on a GPU. The result is the same.
         vae_tiling: the video autoencoder works in pieces: "auto" where a clip is too large for one pass,
             which its size and the precision decide; "always" in the smallest: least memory, more time.
         threads: CPU threads of a training process; None: all cores. Results depend on it in the last bits.
@@ -52,6 +62,10 @@ class AccelerationOptions:
     offload_optimizer_during_validation: bool = False
     blocks_to_swap: Annotated[int, Ge(0)] = 0
     compile: bool = False
+    compile_mode: CompileMode = "default"
+    attention: Attention = "auto"
+    fused_optimizer: bool | None = None
+    preflight_step: bool | None = None
     vae_tiling: TilingMode = "auto"
     threads: Annotated[int, Ge(1)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
