@@ -6,7 +6,7 @@ Entry to loss in four files: here, `training/loop.py`, `training/step.py`, `diff
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,10 +30,12 @@ from ltx_core.stages.mixture import shape_tokens, shares_of
 from ltx_core.stages.report import base_fingerprint, base_quantization
 from ltx_core.store.dataset import Sample
 from ltx_core.store.keys import digest, digest_file
+from ltx_core.store.redact import redactor
 from ltx_core.store.rows import PendingRow, Row
 from ltx_core.training.options import OptimizationOptions
 from ltx_core.training.processes import place as place_of_this
 from ltx_core.training.processes import process_count
+from ltx_core.training.tracker_options import Tracking
 
 RECOMPUTING = ("enable_gradient_checkpointing", "checkpoint_every")
 """Fields of `optimization` that say what is computed again, and when; the result is the same."""
@@ -117,6 +119,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     from ltx_core.training.device import make_accelerator
     from ltx_core.training.loop import train as run_loop
     from ltx_core.training.plan import Parts
+    from ltx_core.training.progress import Bounded, memory
 
     config = context.config
     row, samples = load_samples(context)
@@ -135,7 +138,8 @@ def train(context: Context, folder: Path, identity: str) -> Any:
         export=exporter(context, velocity, row.content_digest),
     )
     hooks = make_hooks(context, folder, rows, velocity, contexts)
-    return run_loop(plan, parts, accelerator, hooks, lambda progress: _tell(context, progress))
+    tell = Bounded(lambda progress: _tell(context, progress), memory)
+    return run_loop(plan, parts, accelerator, hooks, tell)
 
 
 def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[Sample]) -> Any:
@@ -164,9 +168,20 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
         identity=identity,
         ahead=config.data.num_dataloader_workers,
         offload=config.acceleration.offload_optimizer_during_validation,
+        tensorboard=config.tensorboard,
+        tracking=tracking_of(config),
         tokens=shape_tokens(context, trained),
         shares=shares_of(trained),
         prior=frozenset(sample.clip_id for sample in trained if sample.regularisation),
+    )
+
+
+def tracking_of(config: Config) -> Tracking:
+    """Where records go beside the run's folder; the config goes along without secrets and places."""
+    hide = redactor((config.dataset.captions.key_variable,), {config.workspace: "workspace"})
+    home = config.trackio.dir or config.workspace / "trackio"
+    return Tracking(
+        config.wandb, replace(config.trackio, dir=home), hide.data(config.model_dump(mode="json"))
     )
 
 
