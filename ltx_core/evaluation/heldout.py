@@ -59,6 +59,15 @@ class Noisy:
 class _Sum:
     losses: dict[str, float] = field(default_factory=dict)
 
+    def add(self, clip_ids: Sequence[str], losses: Sequence[float | None]) -> None:
+        """Take a batch's losses."""
+        for clip_id, loss in zip(clip_ids, losses, strict=True):
+            if loss is None:
+                continue
+            if clip_id in self.losses:
+                raise ValueError(f"clip {clip_id!r} is twice in the held-out batches; each clip counts once")
+            self.losses[clip_id] = loss
+
     def mean(self) -> float:
         """Mean over clips in the order of their ids, so that batches and their order change nothing."""
         return math.fsum(self.losses[clip] for clip in sorted(self.losses)) / len(self.losses)
@@ -112,16 +121,11 @@ def heldout_loss(
         ValueError: when two rows of the batches have the same clip id.
     """
     sums: dict[tuple[str, int], _Sum] = {}
-    with torch.no_grad():
-        for batch in batches:
-            tracks = assemble(batch)
-            tokens = counted(batch) if counted is not None else _loss_tokens(tracks)
-            for index, level in enumerate(levels):
-                noisy, targets = _corrupt_all(batch, tracks, seed, index, level)
-                velocities = predict(batch, noisy)
-                for modality in targets.keys() & tokens.keys():
-                    total = sums.setdefault((modality, index), _Sum())
-                    _add(total, batch.clip_ids, velocities[modality], targets[modality], tokens[modality])
+    for batch in batches:
+        for index in range(len(levels)):
+            at = [index] * len(batch.clip_ids)
+            for modality, losses in row_losses(batch, assemble, predict, levels, at, seed, counted).items():
+                sums.setdefault((modality, index), _Sum()).add(batch.clip_ids, losses)
     return [
         LossRow(modality, float(levels[index]), total.mean(), len(total.losses))
         for (modality, index), total in sorted(sums.items())
@@ -129,45 +133,74 @@ def heldout_loss(
     ]
 
 
+def row_losses(
+    batch: BatchT,
+    assemble: Callable[[BatchT], Mapping[str, Track]],
+    predict: Callable[[BatchT, Mapping[str, Noisy]], Mapping[str, Tensor]],
+    levels: Sequence[float],
+    at: Sequence[int],
+    seed: int,
+    counted: Callable[[BatchT], Mapping[str, Tensor]] | None = None,
+) -> dict[str, list[float | None]]:
+    """Loss of each row of a batch at a level of its own, in one forward pass.
+
+    Args:
+        batch: B rows; a clip may be there at several levels.
+        assemble, predict, levels, seed, counted: as for `heldout_loss`.
+        at: B indices of `levels`.
+
+    Returns:
+        B losses by generated modality; None where a row has no token that counts.
+    """
+    with torch.no_grad():
+        tracks = assemble(batch)
+        tokens = counted(batch) if counted is not None else loss_tokens(tracks)
+        noisy, targets = _corrupt_all(batch, tracks, seed, levels, at)
+        velocities = predict(batch, noisy)
+        return {
+            modality: _losses(velocities[modality], targets[modality], tokens[modality])
+            for modality in targets
+            if modality in tokens
+        }
+
+
 def _corrupt_all(
-    batch: ClipBatch, tracks: Mapping[str, Track], seed: int, index: int, level: float
+    batch: ClipBatch, tracks: Mapping[str, Track], seed: int, levels: Sequence[float], at: Sequence[int]
 ) -> tuple[dict[str, Noisy], dict[str, Tensor]]:
     noisy: dict[str, Noisy] = {}
     targets: dict[str, Tensor] = {}
     for modality, track in tracks.items():
-        noise = _batch_noise(batch.clip_ids, track, modality, seed, index)
-        levels = track.clean.new_full((track.clean.shape[0],), level if track.generated else 0.0)
-        tokens, timesteps = corrupt(track, noise, levels)
-        noisy[modality] = Noisy(track, tokens, timesteps, levels)
+        noise = _batch_noise(batch.clip_ids, track, modality, seed, at)
+        own = track.clean.new_tensor([levels[index] if track.generated else 0.0 for index in at])
+        tokens, timesteps = corrupt(track, noise, own)
+        noisy[modality] = Noisy(track, tokens, timesteps, own)
         if track.generated:
             targets[modality] = velocity_target(track.clean, noise)
     return noisy, targets
 
 
-def _batch_noise(clip_ids: Sequence[str], track: Track, modality: str, seed: int, index: int) -> Tensor:
+def _batch_noise(
+    clip_ids: Sequence[str], track: Track, modality: str, seed: int, at: Sequence[int]
+) -> Tensor:
     _, tokens, channels = track.clean.shape
     attached = tokens - track.targets
     noise = torch.zeros(track.clean.shape)
-    for row, clip_id in enumerate(clip_ids):
+    for row, (clip_id, index) in enumerate(zip(clip_ids, at, strict=True)):
         noise[row, attached:] = fixed_noise(seed, clip_id, modality, index, (track.targets, channels))
     return noise.to(track.clean)
 
 
-def _loss_tokens(tracks: Mapping[str, Track]) -> dict[str, Tensor]:
+def loss_tokens(tracks: Mapping[str, Track]) -> dict[str, Tensor]:
+    """`[B, targets]` bool by modality: the target tokens that have a loss."""
     return {name: track.loss_tokens[:, -track.targets :] for name, track in tracks.items()}
 
 
-def _add(total: _Sum, clip_ids: Sequence[str], velocity: Tensor, target: Tensor, tokens: Tensor) -> None:
+def _losses(velocity: Tensor, target: Tensor, tokens: Tensor) -> list[float | None]:
     count = tokens.shape[1]
     tokens = tokens.to(velocity.device)
     losses = masked_mse(velocity[:, -count:], target[:, -count:], tokens)
-    counted = tokens.any(-1)
-    for clip_id, loss, counts in zip(clip_ids, losses.tolist(), counted.tolist(), strict=True):
-        if not counts:
-            continue
-        if clip_id in total.losses:
-            raise ValueError(f"clip {clip_id!r} is twice in the held-out batches; each clip counts once")
-        total.losses[clip_id] = loss
+    pairs = zip(losses.tolist(), tokens.any(-1).tolist(), strict=True)
+    return [loss if counts else None for loss, counts in pairs]
 
 
 def with_model(

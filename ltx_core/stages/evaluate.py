@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ltx_core.config.sections import MEASURING
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
@@ -33,7 +34,7 @@ class Evaluate(Stage):
             for path in condition.paths.values()
         ]
         return {
-            "validation": config.validation.model_dump(mode="json", exclude={"interval"}),
+            "validation": config.validation.model_dump(mode="json", exclude={"interval", *MEASURING}),
             "files": [digest_file(path) if path.is_file() else "absent" for path in files],
             "strategy": config.training_strategy.model_dump(mode="json"),
             "name": config.name,

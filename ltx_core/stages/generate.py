@@ -125,13 +125,7 @@ def generate_each(
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, Generated]]:
     """Each request's number and result as soon as it is there; `progress` counts steps over all batches."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for index, request in enumerate(requests):
-        groups.setdefault(_shape(request), []).append(index)
-    batches = []
-    for members in groups.values():
-        size = _together(requests[members[0]].batch)
-        batches += [members[start : start + size] for start in range(0, len(members), size)]
+    batches = together(requests)
     for number, members in enumerate(batches):
 
         def advance(done: int, steps: int, before: int = number) -> None:
@@ -142,7 +136,19 @@ def generate_each(
         yield from zip(members, found, strict=True)
 
 
-def _together(batch: Batch) -> int:
+def together(requests: Sequence[Request]) -> list[list[int]]:
+    """Numbers of the requests that are generated in one batch."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, request in enumerate(requests):
+        groups.setdefault(_shape(request), []).append(index)
+    batches = []
+    for members in groups.values():
+        size = _at_once(requests[members[0]].batch)
+        batches += [members[start : start + size] for start in range(0, len(members), size)]
+    return batches
+
+
+def _at_once(batch: Batch) -> int:
     """How many samples of this size are generated at once."""
     tokens = 0
     for latents, dims in ((batch.video, slice(2, 5)), (batch.audio, slice(2, 3))):

@@ -13,6 +13,7 @@ from typing import Any
 from ltx_core import __version__
 from ltx_core.conditions.base import Modality
 from ltx_core.config.roles import MODALITIES
+from ltx_core.config.sections import MEASURING
 from ltx_core.config.wishes import Wish, sections
 from ltx_core.errors import ConfigError
 from ltx_core.media.sheet import Strip, contact_sheet
@@ -241,7 +242,7 @@ def _dims(context: Context, request: Request) -> list[int] | None:
 def _name(context: Context, product: Path, wish: Wish) -> str:
     """Name of a folder: another for every other wish, the same for the same."""
     facts = [
-        context.config.validation.model_dump(mode="json"),
+        context.config.validation.model_dump(mode="json", exclude=set(MEASURING)),
         digest_file(weights_of(product)),
         asdict(wish),
         *base_quantization(context.config).values(),

@@ -1,4 +1,4 @@
-"""Beside the steps of a training: held-out loss and samples, every `validation.interval` steps."""
+"""Beside the steps of a training: held-out loss and samples, each at its interval."""
 
 from __future__ import annotations
 
@@ -7,53 +7,65 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 
 from ltx_core.assemble import Batch, Coins, assemble
 from ltx_core.config.roles import clip_roles, wanted_modalities, with_roles
 from ltx_core.diffusion.track import Track
 from ltx_core.evaluation.heldout import heldout_loss, midpoint_levels, with_model
-from ltx_core.evaluation.rows import LossRow, mean_loss
+from ltx_core.evaluation.rows import LossRow
 from ltx_core.geometry.units import video_grid
 from ltx_core.models.velocity import Velocity
 from ltx_core.modes import Strategy
 from ltx_core.stages.batches import Contexts, Rows, scales
 from ltx_core.stages.context import Context
-from ltx_core.stages.generate import Request, generate, prompt_request
+from ltx_core.stages.generate import Request, prompt_request
+from ltx_core.stages.heldout import HeldoutLoss
 from ltx_core.stages.report import lora_metadata
-from ltx_core.stages.samples import SHEET, write_samples
+from ltx_core.stages.shared_samples import make_samples, wanted
 from ltx_core.store.dataset import Sample
+from ltx_core.training.cost import Cost
+from ltx_core.training.heldout_log import means, record_heldout
 from ltx_core.training.plan import Hook
 
 HELDOUT_BATCH = 8
 
 
 def make_hooks(
-    context: Context, folder: Path, rows: Rows, velocity: Velocity, contexts: Contexts
+    context: Context,
+    folder: Path,
+    rows: Rows,
+    velocity: Velocity,
+    contexts: Contexts,
+    accelerator: Accelerator | None = None,
 ) -> list[Hook]:
     """Held-out loss at the start, at every interval and at the end; samples at every interval.
 
     Samples before the first step are made where the config states its own and does not skip them.
     """
-    every, steps = context.config.validation.interval, context.config.optimization.steps
-    clips = heldout_clips(rows)
+    validation, steps = context.config.validation, context.config.optimization.steps
+    evaluation = HeldoutLoss(context, rows, velocity, contexts, accelerator)
+    every, cost = validation.every, Cost(validation.every)
+    main = accelerator is None or accelerator.is_main_process
 
     def measure(step: int) -> dict[str, float]:
-        found = measure_heldout(context, rows, velocity, contexts, clips)
-        means = {modality: mean_loss(found, modality, "lora") for modality in ("video", "audio")}
-        return {f"heldout_{modality}": value for modality, value in means.items() if value is not None}
+        with cost.counting(step):
+            found = evaluation.measure(step)
+        if main:
+            record_heldout(folder, step, found)
+        return {**means(found), **cost.facts()}
 
     def draw(step: int) -> None:
         target = folder / "samples" / f"step_{step:06d}"
-        if step == steps or (target / SHEET).exists():
+        if step == steps or not wanted(accelerator, target):
             return
         # Files are encoded once, not at every interval.
         requests = context.memo("sample requests", lambda: sample_requests(context, rows))
-        write_samples(target, generate(context, velocity, contexts, requests))
+        make_samples(target, context, velocity, contexts, requests, accelerator)
 
-    hooks = [Hook(measure, every, at_start=True, at_end=True)] if clips else []
-    validation = context.config.validation
+    hooks = [Hook(measure, every, at_start=True, at_end=True)] if evaluation.clips["heldout"] else []
     first = bool(validation.samples) and not validation.skip_initial_validation
-    return [*hooks, Hook(draw, every, at_start=first)]
+    return [*hooks, Hook(draw, validation.interval, at_start=first)]
 
 
 def heldout_clips(rows: Rows) -> list[Sample]:

@@ -25,10 +25,14 @@ def write_samples(folder: Path, generated: Sequence[Generated]) -> list[Path]:
     """Write each sample, and one contact sheet of all; returns the paths of the samples."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [write_sample(folder, found) for found in generated]
-    if generated:
-        strips = [strip_of(found, found.request.prompt) for found in generated]
-        write_atomic(folder / SHEET, contact_sheet(strips, SHEET_LONGEST))
+    write_sheet(folder, [strip_of(found, found.request.prompt) for found in generated])
     return paths
+
+
+def write_sheet(folder: Path, strips: Sequence[Strip]) -> None:
+    """Write the contact sheet of some samples; none of no sample."""
+    if strips:
+        write_atomic(folder / SHEET, contact_sheet(strips, SHEET_LONGEST))
 
 
 def write_sample(folder: Path, found: Generated) -> Path:
