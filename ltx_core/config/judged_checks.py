@@ -28,7 +28,7 @@ def judging_refusals(config: Config) -> list[str]:
     each = validation.heldout_levels_per_clip
     if each is not None and each > validation.heldout_levels:
         found.append(
-            f"validation.heldout_levels_per_clip is {each}, but `heldout_levels` is {validation.heldout_levels}; "
+            f"validation.heldout_levels_per_clip is {each} of {validation.heldout_levels} levels; "
             f"set at most {validation.heldout_levels}, or raise `heldout_levels`"
         )
     return found

@@ -1,4 +1,4 @@
-"""How a training judges itself: the part of its key, the judge's options, and which weights it gives. No torch."""
+"""How a training judges itself: its part of the key, the judge, the weights that it gives. No torch."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def chosen_checkpoint(config: Config, last: Path, best: Path | None) -> Path:
         return last
     if best is None:
         logger.warning(
-            "no evaluation found a best step (its losses are not finite); the last step's are taken"
+            "no evaluation has a finite loss, so there is no best step: the last one's weights are taken"
         )
         return last
     return best

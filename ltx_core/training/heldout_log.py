@@ -1,8 +1,8 @@
 """heldout.parquet: a run's evaluations in full, a row per step, split, modality, condition and noise level.
 
 Design choices
-- A file of its own beside `metrics.parquet`: conditions and levels differ by config, so that they are rows here
-  and would be ever other columns there. The means over the levels stand in both.
+- A file of its own beside `metrics.parquet`: conditions and levels differ by config, so that they are rows
+  here and would be ever other columns there. The means over the levels stand in both.
 - It is replaced whole, so a kill leaves a readable file; a resumed run cuts it back to the step of its
   checkpoint, and a step that is measured again replaces its rows.
 """

@@ -70,16 +70,16 @@ class Overfit:
         if self.best == 0:
             advice = "the model was better before it was trained: lower `optimization.learning_rate`"
         return (
-            f"overfitting: since step {self.best} the held-out loss has risen by {self.heldout:.1%} while that "
-            f"of training clips has fallen by {-self.train:.1%}; {advice}, or add clips"
+            f"overfitting: since step {self.best} the held-out loss has risen by {self.heldout:.1%} while "
+            f"that of training clips has fallen by {-self.train:.1%}; {advice}, or add clips"
         )
 
 
 def overfitting(series: Sequence[Evaluation]) -> Overfit | None:
     """Whether the last of some evaluations shows overfitting.
 
-    The rule: the best held-out loss is at least `OVERFIT_EVALUATIONS` evaluations ago, the last one lies above
-    it by more than `OVERFIT_RISE`, and the loss of training clips is lower than it was then.
+    The rule: the best held-out loss is at least `OVERFIT_EVALUATIONS` evaluations ago, the last one lies
+    above it by more than `OVERFIT_RISE`, and the loss of training clips is lower than it was then.
     """
     known = [one for one in series if math.isfinite(one.heldout)]
     if not known:

@@ -17,9 +17,9 @@ def spread(
 ) -> list[FoundT]:
     """The results of all items, in order, in every process.
 
-    Item i is worked on by process i modulo their number, whatever the others do: what comes out of an item does
-    not depend on how many processes there are. A model whose weights are spread over the processes runs in all
-    at once: there all work equally often, and what fills up is thrown away.
+    Item i is worked on by process i modulo their number, whatever the others do: what comes out of an item
+    does not depend on how many processes there are. A model whose weights are spread over the processes runs
+    in all at once: there all work equally often, and what fills up is thrown away.
 
     Args:
         accelerator: of the training; None: this process is alone.

@@ -1,4 +1,4 @@
-"""Clips made of noise for evaluations with the demo's model. Also a program: `python heldout_cases.py WORKSPACE OUT`."""
+"""Clips of noise for evaluations with the demo's model. Also a program, with a workspace and a folder."""
 
 from __future__ import annotations
 

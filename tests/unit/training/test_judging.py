@@ -140,12 +140,12 @@ def test_a_run_ends_where_its_patience_does_and_keeps_its_best(stopped):
     assert len(read_metrics(folder)) == 14
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What nothing expects."""
 
 
 def crash():
-    raise Broken
+    raise BrokenError
 
 
 @pytest.mark.parametrize("step", [2, 6, 8, 12, 14])
@@ -153,7 +153,7 @@ def crash():
 def test_broken_off_and_resumed_decides_as_unbroken(tmp_path, stopped, step, asked):
     """Once after an evaluation's step was saved, once without; by an error, and by a signal that saves."""
     end = (lambda: os.kill(os.getpid(), signal.SIGTERM)) if asked else crash
-    with pytest.raises(SystemExit if asked else Broken):
+    with pytest.raises(SystemExit if asked else BrokenError):
         stopping(tmp_path, measuring((step, end)))
     outcome = stopping(tmp_path)
     assert outcome.step == 14 and outcome.best.name == "step_000012"
