@@ -13,6 +13,8 @@ from ltx_core.config.sources import MODEL_VERSIONS
 DEFAULT_VERSION = "LTXV_13B_097_DEV"
 """The older trainer's default model."""
 COMPILE_KEYS = ("compile_with_inductor", "compilation_mode")
+COMPILE_MODES = {"max-autotune": "max-autotune-no-cudagraphs"}
+"""The older trainer's names of what has another one here."""
 HUB = "https://huggingface.co/"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w-]*/[A-Za-z0-9][\w.-]*")
 """`owner/name`, without a look at the disk; where a folder of that name is there, it is used."""
@@ -54,16 +56,20 @@ def model_source(rewrite: Rewrite) -> None:
 
 
 def compiling(rewrite: Rewrite) -> None:
-    """Whether blocks are compiled; by which of torch's modes changes no result, and is left to it."""
+    """Whether blocks are compiled, and how."""
     switch, mode = COMPILE_KEYS
     if rewrite.mixed("acceleration", [switch], ["compile"]):
+        return
+    if rewrite.mixed("acceleration", [mode], ["compile_mode"]):
         return
     taken = rewrite.take("acceleration", COMPILE_KEYS)
     if switch in taken:
         rewrite.put("acceleration", {"compile": taken[switch]})
         rewrite.note(f"acceleration.{switch}", "acceleration.compile")
     if mode in taken:
-        rewrite.note(f"acceleration.{mode}", "removed: torch's default mode; the result is the same")
+        found = COMPILE_MODES.get(taken[mode], taken[mode])
+        rewrite.put("acceleration", {"compile_mode": found})
+        rewrite.note(f"acceleration.{mode}: {taken[mode]}", f"acceleration.compile_mode: {found}")
 
 
 def _default_version(rewrite: Rewrite, section: dict[str, Any]) -> None:

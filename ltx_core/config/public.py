@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from ltx_core.config.root import Config
+from ltx_core.models.attention_names import ON_CPU
 from ltx_core.training.tracker_options import EXTRA, has_key
 
 _OWN = "this project's own {} runs, with one scale for each output of a layer."
@@ -37,6 +38,7 @@ def refusals(config: Config) -> list[str]:
             "acceleration.blocks_to_swap moves frozen weights, but model.training_mode is 'full', where "
             "every weight learns; set `blocks_to_swap: 0`, or train a LoRA"
         )
+    found += _pace(config)
     if config.lora.dropout == 1 and config.model.training_mode == "lora":
         found.append("lora.dropout is 1, which drops all that the LoRA could learn from; use less, as 0.1")
     whole = config.model.training_mode == "full"
@@ -84,6 +86,34 @@ def _trackers(config: Config) -> list[str]:
         found.append(
             "wandb.mode is 'online', but no key is known here: set WANDB_API_KEY or run `wandb login`, or "
             "write `mode: offline` and send the run later with `wandb sync`"
+        )
+    return found
+
+
+def _pace(config: Config) -> list[str]:
+    """What of the settings of speed cannot be done."""
+    place, kind, found = config.acceleration, config.optimization.optimizer_type, []
+    if place.compile and place.compile_mode == "reduce-overhead" and place.blocks_to_swap:
+        found.append(
+            "acceleration.compile_mode 'reduce-overhead' records where the weights lie, but "
+            f"acceleration.blocks_to_swap {place.blocks_to_swap} moves them; use `compile_mode: default`, or "
+            "`blocks_to_swap: 0`"
+        )
+    if place.device == "cpu" and place.attention not in ON_CPU:
+        found.append(
+            f"acceleration.attention is {place.attention!r}, which needs a GPU, but acceleration.device is "
+            f"'cpu'; use one of {', '.join(ON_CPU)}"
+        )
+    if place.attention in ("flash", "cudnn") and place.device == "cuda" and place.precision == "no":
+        found.append(
+            f"acceleration.attention is {place.attention!r}, which takes 16-bit numbers, but "
+            "acceleration.mixed_precision_mode is 'no'; use `bf16`, or `attention: efficient`"
+        )
+    if place.fused_optimizer and (place.device == "cpu" or kind != "adamw"):
+        found.append(
+            "acceleration.fused_optimizer is true, but it is for AdamW on a GPU, and "
+            + ("acceleration.device is 'cpu'" if place.device == "cpu" else f"the optimizer is {kind!r}")
+            + "; leave it out"
         )
     return found
 

@@ -36,18 +36,19 @@ KERNELS: dict[Attention, tuple[SDPBackend, ...]] = {
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def choose_attention(model: Any, wanted: Attention, dtype: torch.dtype) -> None:
+def choose_attention(model: Any, wanted: Attention, device: torch.device, dtype: torch.dtype) -> None:
     """Have the model's blocks attend by a kernel from now on.
 
     Args:
         model: a transformer.
         wanted: the option; "auto" and "sdpa" leave it to torch.
+        device: where its blocks compute, wherever their weights wait.
         dtype: of the numbers that the blocks compute with.
 
     Raises:
         ModelError: when the device or the type cannot have it.
     """
-    reason = impossible(wanted, next(model.parameters()).device, dtype)
+    reason = impossible(wanted, device, dtype)
     if reason is not None:
         raise ModelError(f"`acceleration.attention: {wanted}` cannot run here: {reason}; use `auto`")
     setattr(model, ATTRIBUTE, wanted if wanted in KERNELS else None)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ltx_core.models.aside import HOST
+from ltx_core.models.attention import choose_attention
 from ltx_core.models.compiling import compile_blocks
 from ltx_core.models.component import Component
 from ltx_core.models.families import family_of
@@ -28,6 +29,7 @@ from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
 from ltx_core.stages.folder import beginning, is_full, product_of
 from ltx_core.stages.modalities import needed_modalities
+from ltx_core.stages.recompute import checkpointing_of
 from ltx_core.stages.report import lora_metadata
 from ltx_core.training.checkpoint import Export
 
@@ -135,6 +137,7 @@ def _load(
     """
     models = context.models
     models.release()
+    checkpointing_of(context)  # asks for the memory that is free before the weights are there
     component = None if whole is None else folder_component("transformer", whole)
     method = context.config.acceleration.base_method if whole is None else None
     quantiser = Quantiser.of(method, SKIP_TRANSFORMER)
@@ -151,16 +154,19 @@ def _swap(context: Context, model: Any) -> None:
 
 
 def _compile(context: Context, model: Any) -> None:
-    if context.config.acceleration.compile:
-        compile_blocks(model)
+    place = context.config.acceleration
+    if place.compile:
+        compile_blocks(model, mode=place.compile_mode)
 
 
 def _velocity(context: Context, model: Any) -> Velocity:
     """The pass over a transformer that has just been opened."""
     context.models.opened(model)
+    models, wanted = context.models, context.config.acceleration.attention
+    choose_attention(model, wanted, models.device, models.dtype)
     return Velocity(
         model,
-        context.config.optimization.checkpointing,
+        checkpointing_of(context),
         forward=family_of(context.info).forward,
         wake=context.models.wake,
     )

@@ -144,6 +144,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
 
 def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[Sample]) -> Any:
     """What the training shall do, from the config and the dataset's samples."""
+    from ltx_core.stages.pace import pace_of
     from ltx_core.training.plan import Plan
     from ltx_core.training.step import StepOptions
 
@@ -167,6 +168,7 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
         seed=config.seed,
         identity=identity,
         ahead=config.data.num_dataloader_workers,
+        pace=pace_of(context, trained),
         offload=config.acceleration.offload_optimizer_during_validation,
         tensorboard=config.tensorboard,
         tracking=tracking_of(config),

@@ -21,7 +21,14 @@ from ltx_core.training.update import apply_gradients, gradient_norm
 class Learner:
     """The parameters of a model that learn, and all that changes them."""
 
-    def __init__(self, model: nn.Module, options: OptimizationOptions, accelerator: Accelerator) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        options: OptimizationOptions,
+        accelerator: Accelerator,
+        fused: bool | None = None,
+    ) -> None:
+        """Take what learns; `fused`: whether its update is one kernel, None: where that is usual."""
         self.model, self.options, self.accelerator = model, options, accelerator
         self.parameters = trainable(model)
         self.optimizer = accelerator.prepare_optimizer(adamw(self.parameters.values(), options))

@@ -44,6 +44,7 @@ class OptimizationOptions:
         scheduler_params: see `SCHEDULER_PARAMS`.
         warmup_steps: optimizer steps in which the learning rate rises from 0.
         enable_gradient_checkpointing: recompute activations: less memory, about half more time for a LoRA.
+            "auto": of as few blocks as the memory plan lets fit this device; the result is the same.
         checkpoint_every: with it, of every n-th block alone: 2 keeps half the activations and costs half the
             time.
         video_loss_weight: factor of the video loss in the total.
@@ -65,7 +66,7 @@ class OptimizationOptions:
     scheduler_type: SchedulerType = "linear"
     scheduler_params: dict[str, float] = field(default_factory=dict)
     warmup_steps: Annotated[int, Ge(0)] = 0
-    enable_gradient_checkpointing: bool = False
+    enable_gradient_checkpointing: bool | Literal["auto"] = False
     checkpoint_every: Annotated[int, Ge(1)] = 1
     video_loss_weight: Annotated[float, Ge(0)] = 1.0
     audio_loss_weight: Annotated[float, Ge(0)] = 1.0
@@ -76,7 +77,7 @@ class OptimizationOptions:
 
     @property
     def checkpointing(self) -> int:
-        """Which blocks recompute their activations: 0 none, 1 all, n every n-th."""
+        """Which blocks recompute their activations: 0 none, 1 all, n every n-th; of "auto" the most, all."""
         return self.checkpoint_every if self.enable_gradient_checkpointing else 0
 
     def batch_of(self, tokens: int) -> int:
@@ -95,6 +96,11 @@ class OptimizationOptions:
             smallest = 1 if name in ("T_0", "T_mult", "num_cycles", "step_size") else 0
             if value < smallest:
                 raise ValueError(f"scheduler_params.{name} is {value}; it must be at least {smallest}")
+        if self.enable_gradient_checkpointing == "auto" and self.checkpoint_every != 1:
+            raise ValueError(
+                f"checkpoint_every is {self.checkpoint_every}, but enable_gradient_checkpointing is 'auto', "
+                "which chooses it; leave it out, or set enable_gradient_checkpointing: true"
+            )
         if self.warmup_steps >= self.steps and self.warmup_steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps; use at most "

@@ -13,6 +13,7 @@ from ltx_core.training.checkpoint import Export
 from ltx_core.training.counts import Share
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
 from ltx_core.training.order import Order, make_order
+from ltx_core.training.speed import Pace
 from ltx_core.training.step import Assemble, Contexts, Predict, StepOptions
 from ltx_core.training.tracker_options import Tracking
 
@@ -35,6 +36,7 @@ class Plan:
         ahead: steps whose data is read and prepared in advance; 0 reads when needed.
         tensorboard: whether TensorBoard's events are written.
         tracking: where records go besides.
+        pace: what its speed depends on and its result does not.
         offload: whether the optimizer's moments leave the device while hooks work.
     """
 
@@ -48,6 +50,7 @@ class Plan:
     ahead: int = 2
     tensorboard: bool = True
     tracking: Tracking = field(default_factory=Tracking)
+    pace: Pace = field(default_factory=Pace)
     offload: bool = False
     tokens: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Share] = field(default_factory=dict)

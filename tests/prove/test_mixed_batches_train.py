@@ -20,6 +20,7 @@ from ltx_core.run import Pipeline
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.mixture import order_of, shape_tokens
 from ltx_core.store.dataset import Sample
+from ltx_core.training.log import TIMED
 
 STEPS = 32
 BUCKETS = "96x48x9, 96x48x5, 96x48x1, 48x96x9, 48x96x5, 48x96x1, 64x64x9, 64x64x5, 64x64x1"
@@ -36,7 +37,7 @@ OWN = (
     "validation.heldout_samples=0",
 )
 BUDGET = ("optimization.batch_tokens=200", "optimization.batch_size=16", "optimization.fill=short")
-TIMES = ("seconds", "data_wait")
+TIMES = sorted(TIMED)
 TRAIN = ("stage", "train", "configs/t2v_lora.yaml")
 
 

@@ -88,18 +88,21 @@ FORMS = {
     ),
     "compiling": (
         {"acceleration": {"compilation_mode": "default", "threads": 2}, "training_strategy": VIDEO_ONLY},
-        {"acceleration": {"threads": 2}, "training_strategy": VIDEO_ONLY},
-        ["acceleration.compilation_mode -> removed"],
+        {"acceleration": {"compile_mode": "default", "threads": 2}, "training_strategy": VIDEO_ONLY},
+        ["acceleration.compilation_mode: default -> acceleration.compile_mode: default"],
     ),
     "compiling switched on": (
         {
-            "acceleration": {"compile_with_inductor": True, "compilation_mode": "default"},
+            "acceleration": {"compile_with_inductor": True, "compilation_mode": "max-autotune"},
             "training_strategy": VIDEO_ONLY,
         },
-        {"acceleration": {"compile": True}, "training_strategy": VIDEO_ONLY},
+        {
+            "acceleration": {"compile": True, "compile_mode": "max-autotune-no-cudagraphs"},
+            "training_strategy": VIDEO_ONLY,
+        },
         [
             "acceleration.compile_with_inductor -> acceleration.compile",
-            "acceleration.compilation_mode -> removed",
+            "acceleration.compilation_mode: max-autotune -> acceleration.compile_mode: max-autotune-no",
         ],
     ),
     "guidance_scale": (
