@@ -1,24 +1,41 @@
-"""What a terminal shows of a run: a bar with an estimate while a stage works, one line when it is done."""
+"""What a terminal shows of a run: a bar with an estimate while a stage works, one line when it is done.
+
+A training has a view of its own below its bar (`_live.py`); where there is no terminal, a line now and then.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from tasks._display import position
+from flows._live import TrainingView
+from tasks._display import LOG_EVERY_S, describe, position
 
 if TYPE_CHECKING:
     from ltx_core.stages.base import StagePlan
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Bars(Progress):
+    """Bars, and the view of a training below them while there is one."""
+
+    view: TrainingView | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is drawn."""
+        yield from super().get_renderables()
+        if self.view is not None:
+            yield self.view
 
 
 class ScreenDisplay:
@@ -32,10 +49,11 @@ class ScreenDisplay:
             TimeRemainingColumn(),
             TextColumn("{task.fields[text]}"),
         )
-        self.bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._ids: dict[str, TaskID] = {}
         self._plans: dict[str, StagePlan] = {}
         self._totals: dict[str, dict[str, float]] = {}
+        self._said = -LOG_EVERY_S
 
     def __enter__(self) -> ScreenDisplay:
         self.bars.start()
@@ -59,10 +77,23 @@ class ScreenDisplay:
         if stage not in self._ids:
             return
         done, total, text = position(progress)
+        if "steps" in progress:
+            self._training(stage, progress)
+            text = ""
         if self._plans[stage].missing == 1:
             self.bars.update(self._ids[stage], total=total, completed=done, text=text)
         else:
             self.bars.update(self._ids[stage], completed=self._totals[stage]["rows"] + done, text=text)
+
+    def _training(self, stage: str, progress: Mapping[str, Any]) -> None:
+        """Draw the view, or say a line where there is no terminal."""
+        if console.is_terminal:
+            self.bars.view = TrainingView(progress)
+            return
+        now = time.monotonic()
+        if now - self._said >= LOG_EVERY_S:
+            self._said = now
+            self.line(stage, describe(progress))
 
     def finished(self, stage: str, manifest: Mapping[str, Any]) -> None:
         """Count a chunk; say the stage's line with the last one."""
@@ -77,6 +108,7 @@ class ScreenDisplay:
         self.bars.update(self._ids[stage], completed=total["rows"])
         if total["chunks"] == len(plan.chunks):
             self.bars.remove_task(self._ids.pop(stage))
+            self.bars.view = None
             counts = f"{plan.missing} of {plan.total} rows" if plan.cached else f"{plan.total} rows"
             self.line(stage, f"{total['seconds']:7.1f} s   {counts}" + _rejected(int(total["rejected"])))
 

@@ -21,7 +21,7 @@ class Display(Protocol):
         """A stage was looked up and is about to begin."""
 
     def progress(self, stage: str, progress: Mapping[str, Any]) -> None:
-        """A child has got on: `done`, `total` rows, or a training's `step`, `steps`, `loss`, `per_second`."""
+        """A child has got on: `done`, `total` rows, or a training's `Progress` (`training/progress.py`)."""
 
     def finished(self, stage: str, manifest: Mapping[str, Any]) -> None:
         """A chunk of a stage, or the stage as a whole, is in the store."""
@@ -60,7 +60,7 @@ class LogDisplay:
 
 
 def describe(progress: Mapping[str, Any]) -> str:
-    """A progress message in words: `12/96` or, of a training, `12/96  loss 0.4130  2.1 it/s`."""
+    """A progress message in words: `12/96`; of a training `12/96  loss 0.4130  2.1 it/s  ETA 4:05`."""
     done, total, text = position(progress)
     return f"{done}/{total}  {text}".rstrip()
 
@@ -72,5 +72,25 @@ def position(progress: Mapping[str, Any]) -> tuple[int, int, str]:
         progress.get("steps", progress.get("total", 0)),
     )
     loss, speed = progress.get("loss"), progress.get("per_second")
-    parts = [f"loss {loss:.4f}" if loss is not None else "", f"{speed:.2g} it/s" if speed else ""]
+    losses = progress.get("losses") or {}
+    each = [f"{name} {value:.4f}" for name, value in losses.items()] if len(losses) > 1 else []
+    parts = [f"loss {loss:.4f}" if loss is not None else "", *each]
+    parts += [f"{speed:.2g} it/s" if speed else "", *_more(progress)]
     return int(done), int(total), "  ".join(part for part in parts if part)
+
+
+def _more(progress: Mapping[str, Any]) -> list[str]:
+    """What else a training's message says, where it says it."""
+    eta, tokens, mfu, wait = (progress.get(n) for n in ("eta", "tokens_per_second", "mfu", "data_wait"))
+    return [
+        f"{tokens:.0f} tokens/s" if tokens else "",
+        f"MFU {mfu:.1%}" if mfu is not None else "",
+        f"data wait {wait:.0%}" if wait is not None else "",
+        f"ETA {_clock(eta)}" if eta is not None else "",
+        str(progress.get("doing") or ""),
+    ]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
