@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from ltx_core.config.root import Config
+from ltx_core.errors import LtxError
 from ltx_core.models.attention_names import ON_CPU
+from ltx_core.training.options import OptimizationOptions
 from ltx_core.training.tracker_options import EXTRA, has_key
 
+PRODIGY_RATE = 0.1
+"""Learning rates below this are told where `prodigy` finds its own."""
 _OWN = "this project's own {} runs, with one scale for each output of a layer."
 _OTHER_NAMES: Mapping[str | None, str] = {
     "int8-quanto": _OWN.format("int8"),
@@ -28,11 +32,7 @@ _OTHER_NAMES: Mapping[str | None, str] = {
 def refusals(config: Config) -> list[str]:
     """Why the config cannot run as it is stated: the field, the reason, what to write."""
     found = _quantisation(config)
-    if config.optimization.optimizer_type == "adamw8bit":
-        found.append(
-            "optimization.optimizer_type is 'adamw8bit', but the optimizer keeps 32-bit moments, which a "
-            "resumed run restores exactly; set `optimizer_type: adamw` (6 bytes more per trained number)"
-        )
+    found += _optimizer(config.optimization)
     if config.acceleration.blocks_to_swap and config.model.training_mode == "full":
         found.append(
             "acceleration.blocks_to_swap moves frozen weights, but model.training_mode is 'full', where "
@@ -67,6 +67,12 @@ def notices(config: Config) -> list[str]:
             f"card and the weights: `hf upload {target} {config.workspace / 'published' / config.name}`"
         )
     found += _trackers(config)
+    rate = config.optimization.learning_rate
+    if config.optimization.optimizer_type == "prodigy" and rate < PRODIGY_RATE:
+        found.append(
+            f"optimization.learning_rate is {rate:g}: prodigy finds the rate and multiplies it with this; "
+            "its authors use 1"
+        )
     if config.optimization.scheduler_type == "constant" and config.optimization.scheduler_params:
         names = ", ".join(config.optimization.scheduler_params)
         found.append(f"optimization.scheduler_params {names}: the 'constant' schedule takes none")
@@ -116,6 +122,19 @@ def _pace(config: Config) -> list[str]:
             + "; leave it out"
         )
     return found
+
+
+def _optimizer(options: OptimizationOptions) -> list[str]:
+    """Why the optimizer cannot be made; the default one as it is always can, and nothing is imported."""
+    if options.optimizer_type == "adamw" and not options.optimizer_params:
+        return []
+    from ltx_core.training.optimizers import check_optimizer
+
+    try:
+        check_optimizer(options)
+    except LtxError as error:
+        return [str(error)]
+    return []
 
 
 def _quantisation(config: Config) -> list[str]:

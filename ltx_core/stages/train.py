@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ltx_core.config.root import Config
+from ltx_core.curation.functions import mark
 from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
@@ -32,14 +33,27 @@ from ltx_core.store.dataset import Sample
 from ltx_core.store.keys import digest, digest_file
 from ltx_core.store.redact import redactor
 from ltx_core.store.rows import PendingRow, Row
-from ltx_core.training.options import OptimizationOptions
+from ltx_core.training.options import OPTIMIZERS, OptimizationOptions
 from ltx_core.training.processes import place as place_of_this
 from ltx_core.training.processes import process_count
 from ltx_core.training.tracker_options import Tracking
 
 RECOMPUTING = ("enable_gradient_checkpointing", "checkpoint_every")
 """Fields of `optimization` that say what is computed again, and when; the result is the same."""
-LATER = ("batch_tokens", "fill", "prior_loss_weight")
+BESIDE = ("max_bad_steps", "ema_offload")
+"""Fields that say when a run is given up, and where its average lies; the result is the same."""
+LATER = (
+    "batch_tokens",
+    "fill",
+    "prior_loss_weight",
+    "optimizer_params",
+    "video_learning_rate",
+    "audio_learning_rate",
+    "ema_decay",
+    "ema_warmup",
+    "ema_every",
+    "frozen",
+)
 """Fields that are no part of a run's key where they are at their defaults: runs of before them stay valid."""
 
 
@@ -214,7 +228,10 @@ def _learning(config: Config) -> dict[str, Any]:
     A step's passes count over all processes: how they are shared out changes the result by rounding alone.
     """
     options, plain = config.optimization, OptimizationOptions()
-    left_out = {*RECOMPUTING, *(name for name in LATER if getattr(options, name) == getattr(plain, name))}
+    default = (name for name in LATER if getattr(options, name) == getattr(plain, name))
+    left_out = {*RECOMPUTING, *BESIDE, *default}
     found = {key: value for key, value in asdict(options).items() if key not in left_out}
     passes = options.gradient_accumulation_steps * process_count(config.acceleration)
-    return {**found, "gradient_accumulation_steps": passes}
+    # A class by import path is a user's own: its module's version or content counts, as of all their code.
+    own = {} if options.optimizer_type in OPTIMIZERS else {"optimizer": mark(options.optimizer_type)}
+    return {**found, "gradient_accumulation_steps": passes, **own}

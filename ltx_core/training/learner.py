@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ltx_core.training.checkpoint import TrainingState
-from ltx_core.training.optim import adamw, learning_rate, offloaded, set_learning_rate, trainable
+from ltx_core.errors import LtxError
+from ltx_core.training.checkpoint import Export, TrainingState
+from ltx_core.training.ema import Average
+from ltx_core.training.optimizer_state import moments_of, put_back, unused, values_of
+from ltx_core.training.optimizers import (
+    make_optimizer,
+    offloaded,
+    parameter_groups,
+    rates_of,
+    set_learning_rate,
+    trainable,
+)
 from ltx_core.training.options import OptimizationOptions
-from ltx_core.training.resume import moments_of, put_back
+from ltx_core.training.schedule import learning_rate
 from ltx_core.training.update import apply_gradients, gradient_norm
 
 
@@ -31,13 +42,20 @@ class Learner:
         """Take what learns; `fused`: whether its update is one kernel, None: where that is usual."""
         self.model, self.options, self.accelerator = model, options, accelerator
         self.parameters = trainable(model)
-        self.optimizer = accelerator.prepare_optimizer(adamw(self.parameters.values(), options))
+        groups = parameter_groups(self.parameters, options)
+        self.groups = tuple(groups)
+        self.optimizer = accelerator.prepare_optimizer(make_optimizer(groups, options, fused))
+        self.average = None if options.ema_decay is None else Average(self.parameters, options)
+        self._unused = unused(self.optimizer.optimizer)
+        self._step = 0
 
-    def begin(self, step: int) -> float:
-        """Set the learning rates of optimizer step `step`, from 0; returns that of the records."""
-        rate = learning_rate(self.options, step)
-        set_learning_rate(self.optimizer, rate)
-        return rate
+    def begin(self, step: int) -> dict[str, float]:
+        """Set the learning rates of optimizer step `step`, from 0; returns them by column of the records."""
+        self._step = step
+        rates = rates_of(self.options, step, self.groups)
+        set_learning_rate(self.optimizer, list(rates.values()))
+        own = {f"lr_{name}": rate for name, rate in rates.items() if name in ("video", "audio")}
+        return {"lr": learning_rate(self.options, step), **own}
 
     def norm(self) -> Tensor:
         """Norm of the gradients of all processes, on the device."""
@@ -50,7 +68,10 @@ class Learner:
                 self.accelerator.scaler.update()  # it has seen these gradients, and begins the next step anew
             return None, f"loss is {loss}"
         limit, learning = self.options.max_grad_norm, self.parameters.values()
-        return norm, apply_gradients(self.accelerator, self.optimizer, learning, limit, norm)
+        skipped = apply_gradients(self.accelerator, self.optimizer, learning, limit, norm)
+        if self.average is not None and not skipped:
+            self.average.after(self._step + 1)
+        return norm, skipped
 
     def clear(self) -> None:
         """Forget the gradients."""
@@ -58,13 +79,23 @@ class Learner:
 
     @contextmanager
     def evaluating(self, offload: bool) -> Iterator[None]:
-        """Inside the block the model evaluates; the optimizer's moments lie on the host where `offload`."""
+        """Inside the block the model evaluates, with the average's weights where there is one; the
+        optimizer's moments lie on the host where `offload`."""
         self.model.eval()
         try:
-            with torch.no_grad(), offloaded(self.optimizer.optimizer, offload):
+            with torch.no_grad(), offloaded(self.optimizer.optimizer, offload), self._averaged():
                 yield
         finally:
             self.model.train()
+
+    def exporting(self, export: Export) -> Export:
+        """The same export, of the average's weights where there is one."""
+
+        def averaged(folder: Path, step: int) -> None:
+            with self._averaged():
+                export(folder, step)
+
+        return averaged
 
     def weights(self) -> Mapping[str, Tensor]:
         """What a checkpoint's weights are, by name."""
@@ -74,10 +105,19 @@ class Learner:
         """The optimizer's tensors, named "parameter/moment"."""
         return moments_of(self.parameters, self.optimizer.optimizer)
 
+    def values(self) -> dict[str, Any]:
+        """What else the optimizer keeps, as JSON; it belongs to the moments."""
+        return {"optimizer": values_of(self.parameters, self.optimizer.optimizer, self._unused)}
+
+    def averages(self) -> Mapping[str, Tensor]:
+        """The average of the weights, by name; none without."""
+        return {} if self.average is None else dict(self.average.values)
+
     def numbers(self) -> dict[str, Any]:
         """Counters of a checkpoint, as JSON."""
         scaler = self.accelerator.scaler
-        return {} if scaler is None else {"scaler": scaler.state_dict()}
+        found = {} if scaler is None else {"scaler": scaler.state_dict()}
+        return found if self.average is None else {**found, **self.average.numbers()}
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a checkpoint's state.
@@ -85,6 +125,21 @@ class Learner:
         Raises:
             LtxError: when the parameters are not those of the state.
         """
-        put_back(state, self.parameters, self.optimizer.optimizer)
+        if set(state.parameters) != set(self.parameters):
+            differing = sorted(set(state.parameters) ^ set(self.parameters))
+            raise LtxError(
+                f"the checkpoint's trainable parameters are not this model's ({len(differing)} differ, "
+                f"such as {differing[0]}); use the configuration that it was made with"
+            )
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(state.parameters[name])
+        values = state.numbers.get("optimizer", {})
+        put_back(state.optimizer, values, self.parameters, self.optimizer.optimizer)
+        if self.average is not None:
+            self.average.restore(state.averages, state.numbers)
         if self.accelerator.scaler is not None and "scaler" in state.numbers:
             self.accelerator.scaler.load_state_dict(state.numbers["scaler"])
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.average is None else self.average.swapped()

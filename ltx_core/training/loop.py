@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ltx_core.conditions.base import Modality
 from ltx_core.training.checkpoint import checkpoint_name
+from ltx_core.training.culprits import culprits
 from ltx_core.training.data import Ahead
 from ltx_core.training.draws import Draws
 from ltx_core.training.interrupts import Interrupted, Interrupts, exclusive
@@ -73,7 +74,7 @@ class _Training:
         """Forward passes of a step over all processes, as the run began with."""
         self.learner = Learner(parts.model, options, accelerator)
         self.meter = Meter(options.steps)
-        self.watch = Watch(self._event)
+        self.watch = Watch(self._event, options.max_bad_steps)
         self.saver = Saver(plan, parts, self.learner, accelerator, self._numbers)
         self.log: RunLog | None = None
         self.done = self._resume()
@@ -125,7 +126,7 @@ class _Training:
         began = time.perf_counter()
         passes = ahead.next()
         waited = time.perf_counter() - began
-        rate = self.learner.begin(self.done)
+        rates = self.learner.begin(self.done)
         try:
             results = self._passes(passes)
             rows, size = read(loss_tables(self.accelerator, results), self.learner.norm())
@@ -140,7 +141,7 @@ class _Training:
             "step": self.done,
             **self._seen(passes),
             **losses,
-            "lr": rate,
+            **rates,
             "grad_norm": norm,
             "seconds": time.perf_counter() - began,
             "data_wait": waited,
@@ -148,7 +149,9 @@ class _Training:
         }
         if self.log is not None:
             self.log.step(row)
-        self.watch.after(self.done, skipped, self.order.batch_at(self.done - 1))
+        world = self.accelerator.num_processes
+        bad = culprits(rows, self.order, self.done - 1, self.passes, world) if skipped else ()
+        self.watch.after(self.done, skipped, bad)
         return row
 
     def _seen(self, passes: Sequence[Prepared]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ltx_core.training.acceleration_options import NO_GPU, AccelerationOptions, Precision
 from ltx_core.training.checkpoint_options import CheckpointOptions, Format
 from ltx_core.training.optimization_options import (
+    OPTIMIZERS,
     SCHEDULER_PARAMS,
     Fill,
     OptimizationOptions,
@@ -18,6 +19,7 @@ from ltx_core.training.optimization_options import (
 
 __all__ = [
     "NO_GPU",
+    "OPTIMIZERS",
     "SCHEDULER_PARAMS",
     "AccelerationOptions",
     "CheckpointOptions",

@@ -1,54 +1,15 @@
-"""From the live training to a `TrainingState` and back, and where a run goes on."""
+"""Where a run goes on."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from torch import Tensor, nn
 
 from ltx_core.errors import LtxError
 from ltx_core.training.checkpoint import TrainingState, latest, load_state, sweep
 
 logger = logging.getLogger(__name__)
-
-
-def moments_of(parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's tensors, named "parameter/moment"."""
-    return {
-        f"{name}/{moment}": value
-        for name, parameter in parameters.items()
-        for moment, value in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def put_back(
-    state: TrainingState, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
-) -> None:
-    """Put a state into the live parameters and optimizer.
-
-    Raises:
-        LtxError: when the parameters are not those of the state.
-    """
-    if set(state.parameters) != set(parameters):
-        differing = sorted(set(state.parameters) ^ set(parameters))
-        raise LtxError(
-            f"the checkpoint's trainable parameters are not this model's ({len(differing)} differ, "
-            f"such as {differing[0]}); use the configuration that it was made with"
-        )
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(state.parameters[name])
-    moments: dict[int, dict[str, Tensor]] = {}
-    places = {name: place for place, name in enumerate(parameters)}
-    for full_name, value in state.optimizer.items():
-        name, moment = full_name.rsplit("/", 1)
-        moments.setdefault(places[name], {})[moment] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def resume_point(root: Path, identity: str, *, allowed: bool, main: bool = True) -> TrainingState | None:

@@ -65,7 +65,7 @@ class Saver:
         """
         new = step > self.saved
         if new and self.accelerator.is_main_process:
-            save_checkpoint(self.root, step, self.parts.export, self._state(step))
+            save_checkpoint(self.root, step, self.learner.exporting(self.parts.export), self._state(step))
             retain(self.root, self.plan.checkpoints.keep_last_n)
         self.saved = step
         self.accelerator.wait_for_everyone()
@@ -75,5 +75,8 @@ class Saver:
         kept = self.plan.checkpoints.save_training_state
         if kept == "off":
             return None
-        moments = self.learner.moments() if kept == "full" else {}
-        return TrainingState(step, self.plan.identity, self.learner.weights(), moments, self._numbers())
+        learner, moments, numbers = self.learner, {}, self._numbers()
+        if kept == "full":
+            moments, numbers = learner.moments(), {**numbers, **learner.values()}
+        averages = learner.averages()
+        return TrainingState(step, self.plan.identity, learner.weights(), moments, numbers, averages)

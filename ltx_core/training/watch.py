@@ -23,8 +23,9 @@ class TrainingError(LtxError):
 class Watch:
     """Counts steps in a row that changed nothing."""
 
-    def __init__(self, event: Callable[..., None]) -> None:
-        self.bad_steps = 0
+    def __init__(self, event: Callable[..., None], most: int = MAX_BAD_STEPS) -> None:
+        """Record by `event`; `most` such steps in a row end the run."""
+        self.bad_steps, self.most = 0, most
         self._event = event
 
     def after(self, step: int, skipped: str, clips: Sequence[str]) -> None:
@@ -36,7 +37,7 @@ class Watch:
             clips: its samples.
 
         Raises:
-            TrainingError: after `MAX_BAD_STEPS` in a row.
+            TrainingError: after `most` in a row.
         """
         if not skipped or skipped == OVERFLOW:
             self.bad_steps = 0
@@ -45,7 +46,7 @@ class Watch:
         clips = list(dict.fromkeys(clips))
         self._event("skipped", step=step, reason=skipped, clips=clips)
         logger.warning("step %d was skipped: %s; clips %s", step, skipped, ", ".join(clips))
-        if self.bad_steps >= MAX_BAD_STEPS:
+        if self.bad_steps >= self.most:
             raise TrainingError(
                 f"{self.bad_steps} steps in a row without a finite loss and gradient, the last of them "
                 f"step {step} ({skipped}; clips {', '.join(clips)}). Lower `optimization.learning_rate` "
