@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
+from ltx_core.config.judged_checks import judging_refusals
 from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
 from ltx_core.models.attention_names import ON_CPU
@@ -33,6 +34,7 @@ def refusals(config: Config) -> list[str]:
     """Why the config cannot run as it is stated: the field, the reason, what to write."""
     found = _quantisation(config)
     found += _optimizer(config.optimization)
+    found += judging_refusals(config)
     if config.acceleration.blocks_to_swap and config.model.training_mode == "full":
         found.append(
             "acceleration.blocks_to_swap moves frozen weights, but model.training_mode is 'full', where "

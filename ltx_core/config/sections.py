@@ -15,6 +15,7 @@ from ltx_core.diffusion.options import LevelMode, LevelParams
 from ltx_core.models.hub import fetch, is_hub_id
 from ltx_core.models.info import ModelInfo
 from ltx_core.models.places import HELD, apart
+from ltx_core.training.judge_options import Metric
 
 DEFAULT_NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 
@@ -87,6 +88,21 @@ class FlowMatchingSection(Section):
     shared_sigma: bool = False
 
 
+MEASURING = frozenset(
+    {"heldout_interval", "heldout_clips", "heldout_levels_per_clip", "best_metric", "early_stopping"}
+)
+"""Fields of `validation` that say how a training measures itself; no sample and no report depends on them."""
+
+
+class EarlyStopping(Section):
+    """When a training ends before its last step."""
+
+    patience: Annotated[int, Field(ge=1)] = 5
+    """Evaluations in a row without a gain."""
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """What the held-out loss must fall by to count as a gain."""
+
+
 class ValidationSection(Section):
     """Samples and held-out loss, during and after training."""
 
@@ -94,6 +110,16 @@ class ValidationSection(Section):
     heldout_samples: Annotated[int, Field(ge=0)] = 4
     """Held-out clips whose captions (and references) are sampled where `samples` is empty."""
     heldout_levels: Annotated[int, Field(ge=1)] = 8
+    heldout_interval: Annotated[int, Field(gt=0)] | None = None
+    """Steps between evaluations of the held-out loss in a training; None: `interval`, that of the samples."""
+    heldout_clips: Annotated[int, Field(ge=1)] = 16
+    """Held-out clips that are measured in a training, and as many training clips; the report has them all."""
+    heldout_levels_per_clip: Annotated[int, Field(ge=1)] | None = None
+    """Levels at which each of them is measured; None: as few as give every level a clip."""
+    best_metric: Metric = "weighted"
+    """What is lowest at the best step: the held-out loss of all modalities by their loss weights, or of one."""
+    early_stopping: EarlyStopping | None = None
+    """End the training when the held-out loss does not fall any more; None: it does all steps."""
     influence_clips: Annotated[int, Field(ge=0)] = 8
     """Held-out clips on which the influence of a reference is measured."""
     negative_prompt: str = DEFAULT_NEGATIVE_PROMPT
@@ -122,13 +148,10 @@ class ValidationSection(Section):
     """What shows samples: the autoencoder's decoder or, in LTX-2.5, the finer and slower diffusion decoder;
     None: the autoencoder's where it has one."""
 
-
-class HubSection(Section):
-    """Upload to a model hub after training."""
-
-    push_to_hub: bool = False
-    """Not done by a run; the preflight says how."""
-    hub_model_id: str | None = None
+    @property
+    def every(self) -> int | None:
+        """Steps between evaluations of the held-out loss; None: before and after the training alone."""
+        return self.interval if self.heldout_interval is None else self.heldout_interval
 
 
 class EngineSection(Section):

@@ -50,19 +50,19 @@ _LOCK = threading.Lock()
 
 def loss_curves(curves: Mapping[str, Curve], title: str = "Training loss") -> Figure:
     """Loss per modality over the steps: every value faint, their moving mean in full colour."""
-    figure, axes = _axes(title, "step", "loss")
+    figure, axes = axes_of(title, "step", "loss")
     for name, curve in curves.items():
         color = SERIES.get(name, PURPLE)
         steps, values = _columns(curve)
         axes.plot(*_thin(steps, values), color=color, alpha=0.3, linewidth=0.8)
         axes.plot(*_thin(steps, _moving_mean(values)), color=color, linewidth=2, label=name)
-    _legend(axes, len(curves))
+    legend(axes, len(curves))
     return figure
 
 
 def line(curve: Curve, title: str, y_label: str, x_label: str = "step") -> Figure:
     """One curve over the steps, such as the learning rate."""
-    figure, axes = _axes(title, x_label, y_label)
+    figure, axes = axes_of(title, x_label, y_label)
     axes.plot(*_thin(*_columns(curve)), color=BLUE, linewidth=2)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4))
     axes.yaxis.get_offset_text().set(fontsize=8, color=INK)
@@ -72,7 +72,7 @@ def line(curve: Curve, title: str, y_label: str, x_label: str = "step") -> Figur
 
 def level_bars(levels: Sequence[float], losses: Mapping[str, Sequence[float]], title: str) -> Figure:
     """Held-out loss per noise level, one bar per model (`base`, `LoRA`) side by side."""
-    figure, axes = _axes(title, "noise level", "loss")
+    figure, axes = axes_of(title, "noise level", "loss")
     width = 0.8 / max(1, len(losses))
     for place, (name, values) in enumerate(losses.items()):
         offset = (place - (len(losses) - 1) / 2) * width
@@ -81,7 +81,7 @@ def level_bars(levels: Sequence[float], losses: Mapping[str, Sequence[float]], t
         axes.bar_label(bars, fmt="%.2f", fontsize=7, color=INK, padding=1)
     axes.set_xticks(range(len(levels)), [f"{level:.3g}" for level in levels])
     axes.margins(y=0.12)
-    _legend(axes, len(losses))
+    legend(axes, len(losses))
     return figure
 
 
@@ -89,7 +89,7 @@ def histogram(values: Sequence[float], title: str, x_label: str) -> Figure:
     """How often each value occurs: one bar per value where there are few, else 12 bins."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _axes(title, x_label, "clips")
+    figure, axes = axes_of(title, x_label, "clips")
     counts = Counter(f"{value:.2f}" for value in values)
     if len(counts) <= MAX_SINGLE_BARS:
         names = sorted(counts, key=float)
@@ -108,7 +108,7 @@ def stacked_bars(labels: Sequence[str], parts: Mapping[str, Sequence[int]], titl
     """Counts per label as horizontal bars, stacked by part (`train`, `held-out`), with the sum at the end."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _axes(title, "clips", "")
+    figure, axes = axes_of(title, "clips", "")
     figure.set_size_inches(WIDTH_IN, max(1.6, 0.9 + 0.28 * len(labels)))
     left = [0] * len(labels)
     for name, counts in parts.items():
@@ -123,7 +123,7 @@ def stacked_bars(labels: Sequence[str], parts: Mapping[str, Sequence[int]], titl
     axes.margins(x=0.1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="y")
-    _legend(axes, len(parts))
+    legend(axes, len(parts))
     return figure
 
 
@@ -167,7 +167,8 @@ def _save(figure: Figure, buffer: io.BytesIO, **options: Any) -> None:
         figure.savefig(buffer, metadata=metadata, **options)
 
 
-def _axes(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+def axes_of(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure of the report's size and its axes in the report's style."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
@@ -184,7 +185,8 @@ def _axes(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _legend(axes: Axes, entries: int) -> None:
+def legend(axes: Axes, entries: int) -> None:
+    """Names of the entries above the plot, in one row."""
     if entries:
         axes.legend(
             loc="lower right",

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ltx_core.evaluation.browsing.facts import Measure
+from ltx_core.evaluation.course import Course
+from ltx_core.evaluation.course import warnings as course_warnings
 from ltx_core.evaluation.plots import Curve
 from ltx_core.evaluation.rows import (
     CLEAR_CHANGE,
@@ -146,6 +148,7 @@ class ReportData:
         mode: the training mode, "t2v", "v2v_ic", ...
         created: date and time as text.
         heldout: rows of `heldout_loss` of both models.
+        course: the evaluations while it trained.
         curves: training loss per modality.
         learning_rate: (step, rate).
         samples: before and after.
@@ -163,6 +166,7 @@ class ReportData:
     mode: str
     created: str = ""
     heldout: tuple[LossRow, ...] = ()
+    course: Course = field(default_factory=Course)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     learning_rate: Curve = ()
     samples: tuple[SampleGroup, ...] = ()
@@ -248,4 +252,5 @@ def verdict(report: ReportData) -> Verdict:
         sentence_of = effect_sentence(rows)
         if sentence_of and not decides(rows):
             warnings.append(sentence_of)
+    warnings += course_warnings(report.course)
     return Verdict(not warnings, sentence, (*warnings, *report.notes))

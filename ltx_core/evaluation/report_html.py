@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ltx_core.evaluation import plots
 from ltx_core.evaluation.markup import Html, element, joined, table
 from ltx_core.evaluation.report import ReportData, Verdict, changes, verdict
+from ltx_core.evaluation.report_course import course_section
 from ltx_core.evaluation.report_data_section import dataset_section, plot_figure
 from ltx_core.evaluation.report_media import MAX_MEDIA_BYTES, MediaBudget, sample_groups
 from ltx_core.evaluation.report_style import STYLE
@@ -42,6 +43,7 @@ def render(report: ReportData, max_media_bytes: int = MAX_MEDIA_BYTES) -> str:
         ("samples", "Before and after", sample_groups(report.samples, budget)),
         ("loss", "Held-out loss", _heldout(report)),
         ("conditions", "What each condition does", _influence(report, budget)),
+        ("course", "Evaluations while it trained", course_section(report.course)),
         ("training", "Training", _training(report)),
         ("dataset", "Dataset", dataset_section(report.dataset)),
         ("model", "Model and LoRA", _facts(report.model)),

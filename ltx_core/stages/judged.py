@@ -49,6 +49,11 @@ def judge_options(config: Config, samples: Sequence[Sample]) -> JudgeOptions:
             f"{name} goes by the loss on held-out clips, and no clip of the dataset is held out; raise "
             "`dataset.holdout.fraction`, or leave it out"
         )
+    return options_of(config)
+
+
+def options_of(config: Config) -> JudgeOptions:
+    """How the evaluations of the config's training are judged."""
     stopping, options = config.validation.early_stopping, config.optimization
     return JudgeOptions(
         metric=config.validation.best_metric,

@@ -23,6 +23,7 @@ from ltx_core.stages.browse_facts import facts_of, gathered
 from ltx_core.stages.browse_frames import contact_strip
 from ltx_core.stages.captions import usage_words
 from ltx_core.stages.context import Context
+from ltx_core.stages.course import course_of
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.factors import factor_metadata
 from ltx_core.stages.folder import SUMMARY, folder_of_pages, is_full, lineage_of, product_of, weights_of
@@ -71,6 +72,7 @@ def report_data(context: Context, folder: Path, measured: Measured) -> ReportDat
         mode=config.training_strategy.mode,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         heldout=measured.heldout,
+        course=course_of(config, folder),
         curves=curves,
         learning_rate=tuple((row["step"], row["lr"]) for row in metrics),
         samples=measured.samples,

@@ -16,7 +16,11 @@ class CheckpointOptions:
 
     Attributes:
         interval: optimizer steps between checkpoints; None saves at the end and on an interrupt only.
-        keep_last_n: checkpoints that are kept, -1 for all. The newest is never removed.
+        keep_last_n: checkpoints that are kept, -1 for all. Never removed are the newest, the best, and one
+            that another run began with.
+        keep_best: save at a step whose held-out loss is the lowest so far (`validation.best_metric`), and keep
+            that checkpoint beside the newest ones.
+        publish: which weights become the run's product: those of the last step, or of the best.
         precision: of the exported weights. The training state is always exact.
         no_resume: begin at step 0 although there is a checkpoint.
         save_training_state: "full" goes on exactly; "minimal" keeps weights and step but not the optimizer's
@@ -29,6 +33,8 @@ class CheckpointOptions:
 
     interval: Annotated[int, Gt(0)] | None = None
     keep_last_n: Annotated[int, Ge(-1)] = 1
+    keep_best: bool = True
+    publish: Literal["last", "best"] = "last"
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     no_resume: bool = False
     save_training_state: Literal["full", "minimal", "off"] = "full"

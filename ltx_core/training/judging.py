@@ -105,8 +105,14 @@ def first_overfit(series: Sequence[Evaluation]) -> Overfit | None:
 class Judge:
     """Keeps the evaluations of a run and what follows from them."""
 
-    def __init__(self, options: JudgeOptions, event: Callable[..., None]) -> None:
-        self.options, self._event = options, event
+    def __init__(
+        self,
+        options: JudgeOptions,
+        event: Callable[..., None],
+        tell: Callable[..., None] = logger.warning,
+    ) -> None:
+        """Take what records events by name and facts, and what tells people, as a logger does."""
+        self.options, self._event, self._tell = options, event, tell
         self.series: list[Evaluation] = []
         self.best: Evaluation | None = None
         self.stopped: int | None = None
@@ -190,7 +196,7 @@ class Judge:
         self.stopped = found.step
         best = None if self.best is None else self.best.step
         self._event("early_stop", step=found.step, best=best, evaluations=self._since)
-        logger.warning(
+        self._tell(
             "stopped early at step %d: %d evaluations in a row did not lower the held-out loss by more than "
             "%g; the best step is %s",
             found.step,
@@ -205,7 +211,7 @@ class Judge:
             return
         self._told = True
         self._event("overfit", **asdict(found))
-        logger.warning("step %d: %s", found.step, found.sentence())
+        self._tell("step %d: %s", found.step, found.sentence())
 
 
 def write_best(folder: Path, judge: Judge, checkpoint: Path | None) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from ltx_core.assemble import Batch
 from ltx_core.training.checkpoint import Export
 from ltx_core.training.counts import Share
+from ltx_core.training.judge_options import JudgeOptions
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
 from ltx_core.training.order import Order, make_order
 from ltx_core.training.speed import Pace
@@ -36,6 +37,8 @@ class Plan:
         ahead: steps whose data is read and prepared in advance; 0 reads when needed.
         tensorboard: whether TensorBoard's events are written.
         tracking: where records go besides.
+        offload: whether the optimizer's moments leave the device while hooks work.
+        judge: how evaluations are judged.
         pace: what its speed depends on and its result does not.
         offload: whether the optimizer's moments leave the device while hooks work.
     """
@@ -50,6 +53,8 @@ class Plan:
     ahead: int = 2
     tensorboard: bool = True
     tracking: Tracking = field(default_factory=Tracking)
+    offload: bool = False
+    judge: JudgeOptions = field(default_factory=JudgeOptions)
     pace: Pace = field(default_factory=Pace)
     offload: bool = False
     tokens: Mapping[str, int] = field(default_factory=dict)
@@ -120,9 +125,11 @@ class Outcome:
         resumed_from: the step at which this process began.
         checkpoint: the last one.
         seconds: of this process.
+        best: the checkpoint of the best step, where there is one.
     """
 
     step: int
     resumed_from: int
     checkpoint: Path
     seconds: float
+    best: Path | None = None
