@@ -10,7 +10,8 @@ import json
 import os
 import struct
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,20 @@ class Entry:
         return torch.Size(self.shape).numel() * self.dtype.itemsize
 
 
+Whole = Callable[[Tensor], Tensor]
+_WHOLE: ContextVar[Whole | None] = ContextVar("whole", default=None)
+
+
+@contextlib.contextmanager
+def brought_together(whole: Whole) -> Iterator[None]:
+    """Inside the block each tensor is written as `whole` gives it: of one that is spread over processes."""
+    token = _WHOLE.set(whole)
+    try:
+        yield
+    finally:
+        _WHOLE.reset(token)
+
+
 def write_tensors(path: Path, entries: Iterable[Entry], metadata: Mapping[str, str] | None = None) -> None:
     """Write `entries` to `path`, wide types first so that all are aligned; the caller syncs and renames.
 
@@ -81,10 +96,11 @@ def write_tensors(path: Path, entries: Iterable[Entry], metadata: Mapping[str, s
         start = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
+    whole = _WHOLE.get()
     with path.open("wb") as handle:
         handle.write(struct.pack("<Q", len(text)) + text)
         for entry in ordered:
-            tensor = entry.read()
+            tensor = entry.read() if whole is None else whole(entry.read())
             if tuple(tensor.shape) != entry.shape:
                 raise ValueError(f"{entry.name} is {tuple(tensor.shape)}; it must be {entry.shape}")
             flat = tensor.detach().to("cpu", entry.dtype).contiguous().reshape(-1)

@@ -16,6 +16,7 @@ class CheckpointOptions:
 
     Attributes:
         interval: optimizer steps between checkpoints; None saves at the end and on an interrupt only.
+        minutes: a checkpoint is saved too when so many minutes have passed since the last; None: never.
         keep_last_n: checkpoints that are kept, -1 for all. Never removed are the newest, the best, and one
             that another run began with.
         keep_best: save at a step whose held-out loss is the lowest so far (`validation.best_metric`), and keep
@@ -32,6 +33,7 @@ class CheckpointOptions:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     interval: Annotated[int, Gt(0)] | None = None
+    minutes: Annotated[float, Gt(0)] | None = None
     keep_last_n: Annotated[int, Ge(-1)] = 1
     keep_best: bool = True
     publish: Literal["last", "best"] = "last"

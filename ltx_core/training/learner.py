@@ -13,6 +13,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ltx_core.errors import LtxError
+from ltx_core.models.sharding import fill, is_sharded, lent, shared_like
+from ltx_core.store.tensors import brought_together
 from ltx_core.training.checkpoint import Export, TrainingState
 from ltx_core.training.ema import Average
 from ltx_core.training.optimizer_state import moments_of, put_back, unused, values_of
@@ -113,6 +115,15 @@ class Learner:
         """The average of the weights, by name; none without."""
         return {} if self.average is None else dict(self.average.values)
 
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Inside the block the first process writes what all hold parts of; the others go through it idly."""
+        held = (*self.model.parameters(), *self.moments().values())
+        main = self.accelerator.is_main_process
+        shares = [tensor for tensor in held if is_sharded(tensor)]
+        with lent(shares, main=main) as whole, brought_together(whole):
+            yield
+
     def numbers(self) -> dict[str, Any]:
         """Counters of a checkpoint, as JSON."""
         scaler = self.accelerator.scaler
@@ -133,9 +144,13 @@ class Learner:
             )
         with torch.no_grad():
             for name, parameter in self.parameters.items():
-                parameter.copy_(state.parameters[name])
+                fill(parameter, state.parameters[name])
         values = state.numbers.get("optimizer", {})
-        put_back(state.optimizer, values, self.parameters, self.optimizer.optimizer)
+        moments = {
+            name: shared_like(value, self.parameters.get(name.partition("/")[0], value))
+            for name, value in state.optimizer.items()
+        }
+        put_back(moments, values, self.parameters, self.optimizer.optimizer)
         if self.average is not None:
             self.average.restore(state.averages, state.numbers)
         if self.accelerator.scaler is not None and "scaler" in state.numbers:

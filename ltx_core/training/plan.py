@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,6 +15,7 @@ from ltx_core.training.counts import Share
 from ltx_core.training.judge_options import JudgeOptions
 from ltx_core.training.options import CheckpointOptions, OptimizationOptions
 from ltx_core.training.order import Order, make_order
+from ltx_core.training.shortage import Shortage
 from ltx_core.training.speed import Pace
 from ltx_core.training.step import Assemble, Contexts, Predict, StepOptions
 from ltx_core.training.tracker_options import Tracking
@@ -38,9 +40,9 @@ class Plan:
         tensorboard: whether TensorBoard's events are written.
         tracking: where records go besides.
         offload: whether the optimizer's moments leave the device while hooks work.
+        changes: what is configured other than in an earlier run, for the log.
         judge: how evaluations are judged.
         pace: what its speed depends on and its result does not.
-        offload: whether the optimizer's moments leave the device while hooks work.
     """
 
     folder: Path
@@ -54,9 +56,9 @@ class Plan:
     tensorboard: bool = True
     tracking: Tracking = field(default_factory=Tracking)
     offload: bool = False
+    changes: tuple[Mapping[str, Any], ...] = ()
     judge: JudgeOptions = field(default_factory=JudgeOptions)
     pace: Pace = field(default_factory=Pace)
-    offload: bool = False
     tokens: Mapping[str, int] = field(default_factory=dict)
     shares: Mapping[str, Share] = field(default_factory=dict)
     prior: frozenset[str] = frozenset()
@@ -74,6 +76,10 @@ class Plan:
         return tuple(self.optimization.prior_loss_weight if name in self.prior else 1.0 for name in ids)
 
 
+def _unknown(shortage: Shortage) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a training works with.
@@ -85,6 +91,7 @@ class Parts:
         contexts: clip ids -> text contexts.
         predict: the model's forward pass.
         export: writes the product into a folder.
+        remedies: what would make a step fit that ran out of memory, as lines; () where that is not known.
     """
 
     model: nn.Module
@@ -93,6 +100,7 @@ class Parts:
     contexts: Contexts
     predict: Predict
     export: Export
+    remedies: Callable[[Shortage], Sequence[str]] = _unknown
 
 
 @dataclass(frozen=True)

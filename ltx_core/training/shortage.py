@@ -39,8 +39,7 @@ class Shortage:
     @property
     def asked(self) -> str:
         """What the allocator was asked for, or ""."""
-        found = re.search(r"[Tt]ried to allocate (\d+(?:\.\d+)? ?\w+)", self.message)
-        return "" if found is None else found.group(1)
+        return asked_for(self.message)
 
     def text(self, remedies: Sequence[str], saved: str) -> str:
         """The error of the run.
@@ -63,6 +62,12 @@ class Shortage:
             "  3. smaller buckets",
         )
         return "\n".join((*lines, saved))
+
+
+def asked_for(message: object) -> str:
+    """What an allocator's error says it was asked for, or ""."""
+    found = re.search(r"[Tt]ried to allocate (\d+(?:\.\d+)? ?\w+)", str(message))
+    return "" if found is None else found.group(1)
 
 
 def is_shortage(error: BaseException) -> bool:

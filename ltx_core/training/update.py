@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ltx_core.conditions.base import Modality
+from ltx_core.models.sharding import is_sharded, local
 from ltx_core.training.log import mean, mean_losses
 from ltx_core.training.reduce import sum_gradients
 from ltx_core.training.step import StepResult
@@ -102,10 +103,16 @@ def _gathered(accelerator: Accelerator, table: Tensor) -> Tensor:
 def gradient_norm(accelerator: Accelerator, optimizer: Any, parameters: Collection[nn.Parameter]) -> Tensor:
     """Sum gradients over processes and free them of the loss' scale; their norm, on the device."""
     if accelerator.num_processes > 1:
-        sum_gradients(parameters)
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        sum_gradients([parameter for parameter in parameters if not is_sharded(parameter)])
     accelerator.unscale_gradients(optimizer)
-    return torch.nn.utils.get_total_norm(gradients)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    total = torch.nn.utils.get_total_norm([grad for grad in gradients if not is_sharded(grad)])
+    parts = [local(grad) for grad in gradients if is_sharded(grad)]
+    if not any(is_sharded(parameter) for parameter in parameters):
+        return total
+    squares = torch.nn.utils.get_total_norm(parts).to(accelerator.device, torch.float64) ** 2
+    torch.distributed.all_reduce(squares)  # FSDP has summed the gradients themselves
+    return (squares + total.to(squares) ** 2).sqrt().float()
 
 
 def apply_gradients(
@@ -126,6 +133,6 @@ def apply_gradients(
 
 def _scale(parameters: Collection[nn.Parameter], limit: float, norm: float) -> None:
     """As `torch.nn.utils.clip_grads_with_norm_`, to the bit, by a number that the device need not be sent."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    gradients = [local(parameter.grad) for parameter in parameters if parameter.grad is not None]
     factor = limit / (torch.tensor(norm, dtype=gradients[0].dtype) + 1e-6)
     torch._foreach_mul_(gradients, min(1.0, factor.item()))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ltx_core.errors import LtxError
-from ltx_core.training.step import Prepared
 from ltx_core.training.update import OVERFLOW
 
 logger = logging.getLogger(__name__)
@@ -60,13 +59,3 @@ class Watch:
     def restore(self, numbers: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's counters."""
         self.bad_steps = int(numbers["bad_steps"])
-
-
-def out_of_memory(step: int, prepared: Prepared) -> TrainingError:
-    """The error of a step that did not fit into the GPU's memory."""
-    shapes = {name: tuple(track.clean.shape) for name, track in prepared.tracks.items()}
-    return TrainingError(
-        f"out of GPU memory at step {step} with tokens {shapes} (batch, tokens, channels); "
-        "lower `optimization.batch_size` (raise `gradient_accumulation_steps` instead) or set "
-        "`optimization.batch_tokens`, set `enable_gradient_checkpointing: true`, or use smaller buckets"
-    )
