@@ -13,7 +13,7 @@ from ltx_core.geometry.grid import VideoGrid
 from ltx_core.geometry.units import audio_grid, video_grid
 from ltx_core.models.headers import weight_shapes
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.lora.targets import linear_names, match_targets
+from ltx_core.models.lora.targets import linear_names, plan_adapters
 from ltx_core.modes import Strategy, Stream
 
 Grids = dict[Modality, Grid]
@@ -37,9 +37,10 @@ def check_mode(config: Config) -> str:
     _check_once(strategy)
     _check_levels(config)
     _check_weights(config)
+    _check_frozen(config)
     if config.model.training_mode == "lora":
         names = linear_names(weight_shapes(info, "transformer"))
-        match_targets(names, config.lora.target_modules, list(strategy.streams))
+        plan_adapters(names, config.lora, list(strategy.streams), config.optimization.frozen)
     return f"{strategy.mode}: columns {', '.join(strategy.columns)}"
 
 
@@ -138,6 +139,22 @@ def _check_weights(config: Config) -> None:
         raise ConfigError(
             f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} 0 and the mode generates "
             f"{' and '.join(generated)} only, so nothing would be learned; set {names[0]}=1"
+        )
+
+
+def _check_frozen(config: Config) -> None:
+    """Refuse to freeze what the mode does not have, or all of it."""
+    frozen, streams = config.optimization.frozen, list(config.training_strategy.streams)
+    mode = config.training_strategy.mode
+    if missing := [modality for modality in frozen if modality not in streams]:
+        raise ConfigError(
+            f"optimization.frozen names {missing[0]}, which the mode {mode} does not have: nothing of it "
+            "learns anyway; leave it out"
+        )
+    if frozen and set(frozen) >= set(streams):
+        raise ConfigError(
+            f"optimization.frozen keeps {' and '.join(frozen)} as it is, and the mode {mode} has no other: "
+            "nothing would learn; leave one of its modalities out of it"
         )
 
 

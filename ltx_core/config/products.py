@@ -58,5 +58,6 @@ def check_beginning(config: Config) -> str:
         told = check_transformer(path, info)
     else:
         told = check_lora(path, info)
-        check_continued(path, info, config.lora, tuple(config.training_strategy.streams))
+        streams, frozen = tuple(config.training_strategy.streams), config.optimization.frozen
+        check_continued(path, info, config.lora, streams, frozen)
     return "; ".join((str(path), *told))

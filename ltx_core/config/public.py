@@ -44,6 +44,11 @@ def refusals(config: Config) -> list[str]:
     if config.lora.dropout == 1 and config.model.training_mode == "lora":
         found.append("lora.dropout is 1, which drops all that the LoRA could learn from; use less, as 0.1")
     whole = config.model.training_mode == "full"
+    if config.lora.kind == "lokr" and not whole and "diffusers" in config.checkpoints.formats:
+        found.append(
+            "checkpoints.formats diffusers: lora.kind is 'lokr', which diffusers' pipelines of LTX do not read; "
+            "use merged, or the lora.safetensors that ComfyUI reads"
+        )
     if wrong := [form for form in config.checkpoints.formats if (form == "file") is not whole]:
         can = "file" if whole else "diffusers, merged, merged-file"
         found.append(

@@ -21,7 +21,7 @@ from torch import nn
 from ltx_core.models.component import Component, Stored
 from ltx_core.models.errors import ModelError
 from ltx_core.models.folder import folder_component, folder_weights
-from ltx_core.models.names import runs_with, to_diffusers
+from ltx_core.models.names import is_adapter, learns, to_diffusers
 from ltx_core.models.partial import each_weight
 from ltx_core.models.safetensors_file import stored_in
 from ltx_core.store.tensors import Entry, write_tensors
@@ -32,10 +32,10 @@ PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "")
 """Prefixes of names that are taken off: of original checkpoints, of LoRA tools, of pipelines, none."""
 
 
-def train_all(transformer: nn.Module, modalities: Collection[str]) -> None:
-    """Let every weight learn that runs with these modalities; the rest stays frozen."""
+def train_all(transformer: nn.Module, modalities: Collection[str], frozen: Collection[str] = ()) -> None:
+    """Let every weight learn that runs with these modalities; the rest, and that of `frozen`, stays."""
     for name, parameter in transformer.named_parameters():
-        parameter.requires_grad_(runs_with(name, modalities))
+        parameter.requires_grad_(learns(name, modalities, frozen))
 
 
 def save_full(
@@ -89,7 +89,7 @@ def stored_weights(source: Path | Component) -> dict[str, Stored]:
     for key, weight in stored.items():
         prefix = next(known for known in PREFIXES if key.startswith(known))
         found[to_diffusers(key.removeprefix(prefix))] = weight
-    if any(".lora_" in name for name in found):
+    if any(map(is_adapter, found)):
         raise ModelError(
             f"{source} is a LoRA; full training begins from a whole transformer. Use `training_mode: lora`, "
             "or leave `load_checkpoint` out"

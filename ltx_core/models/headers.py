@@ -6,7 +6,9 @@ import math
 from collections.abc import Collection, Mapping
 
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.names import runs_with, to_diffusers
+from ltx_core.models.lora.shapes import adapter_count
+from ltx_core.models.lora.targets import linear_names, plan_adapters
+from ltx_core.models.names import runs_with
 from ltx_core.models.options import LoraOptions
 
 
@@ -38,13 +40,13 @@ def transformer_parameter_count(info: ModelInfo, modalities: Collection[str]) ->
     return sum(math.prod(shape) for name, shape in shapes if runs_with(name, modalities))
 
 
-def lora_parameter_count(info: ModelInfo, options: LoraOptions, modalities: Collection[str]) -> int:
-    """Trainable numbers that `lora.add_lora` would add: rank x (inputs + outputs) of each layer."""
-    targets = [to_diffusers(target) for target in options.target_modules]
-    total = 0
-    for name, shape in weight_shapes(info, "transformer").items():
-        module, _, kind = name.rpartition(".")
-        linear = kind == "weight" and len(shape) == 2 and runs_with(module, modalities)
-        if linear and any(module == target or module.endswith("." + target) for target in targets):
-            total += options.rank * sum(shape)
-    return total
+def lora_parameter_count(
+    info: ModelInfo, options: LoraOptions, modalities: Collection[str], frozen: Collection[str] = ()
+) -> int:
+    """Trainable numbers that `lora.add_lora` would add.
+
+    Raises:
+        ModelError: when a target or pattern means no layer that may learn.
+    """
+    shapes = weight_shapes(info, "transformer")
+    return adapter_count(options, plan_adapters(linear_names(shapes), options, modalities, frozen), shapes)

@@ -47,6 +47,19 @@ CROSS = frozenset(
 )
 """Components of the names of modules that serve the audio-video attentions."""
 
+CROSS_OF_AUDIO = frozenset(
+    (
+        "video_to_audio_attn",
+        "video_to_audio_norm",
+        "av_cross_attn_audio_scale_shift",
+        "av_cross_attn_audio_v2a_gate",
+        "audio_a2v_cross_attn_scale_shift_table",
+    )
+)
+"""Those of them that change the audio's states, or say how these take part; the others are the video's."""
+
+ADAPTERS = (".lora_", ".lokr_")
+"""In the names of parameters that belong to an adapter, in a model and in a file."""
 
 BOTH = ("video", "audio")
 
@@ -76,3 +89,24 @@ def runs_with(name: str, modalities: Collection[str]) -> bool:
     """Whether a module or parameter of diffusers' transformer takes part when these streams are there."""
     served = modality_of(name)
     return set(BOTH) <= set(modalities) if served == "cross" else served in modalities
+
+
+def owner_of(name: str) -> str:
+    """The modality that freezing counts a module or parameter to: `video` or `audio`.
+
+    An audio-video attention is its that receives: `audio_to_video_attn` changes what the video becomes.
+    """
+    served = modality_of(name)
+    if served != "cross":
+        return served
+    return "audio" if CROSS_OF_AUDIO & set(name.split(".")) else "video"
+
+
+def learns(name: str, modalities: Collection[str], frozen: Collection[str] = ()) -> bool:
+    """Whether a module or parameter may learn when these streams are there and those are frozen."""
+    return runs_with(name, modalities) and owner_of(name) not in frozen
+
+
+def is_adapter(name: str) -> bool:
+    """Whether a parameter's name, or a file's key, is that of an adapter."""
+    return any(mark in name for mark in ADAPTERS)

@@ -29,14 +29,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ltx_core.models.errors import ModelError
+from ltx_core.models.names import is_adapter
 from ltx_core.models.swap_plan import swapped_blocks
 
 logger = logging.getLogger(__name__)
 
 ATTRIBUTE = "block_swap"
 """The model's attribute that holds its `BlockSwap`."""
-ADAPTERS = ".lora_"
-"""In the names of parameters that stay on the device."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def _frozen(block: nn.Module, path: str) -> Iterator[Slot]:
     for prefix, module in block.named_modules(prefix=path):
         for name, value in [*module._parameters.items(), *module._buffers.items()]:
             full = f"{prefix}.{name}"
-            if value is None or ADAPTERS in full:
+            if value is None or is_adapter(full):
                 continue
             if value.requires_grad:
                 raise ModelError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -64,7 +65,9 @@ def _two_blocks(context: Context, memory: Memory, device: torch.device) -> Any:
     model.to(device, torch.float32 if memory.full else dtype)
     if memory.full:
         return model.requires_grad_(True)
-    add_lora(model, context.config.lora, 0, memory.streams)
+    # Of two blocks, whichever blocks and layers of them the options name.
+    lora = replace(context.config.lora, layers=None, rank_pattern={}, alpha_pattern={})
+    add_lora(model, lora, 0, memory.streams)
     return model
 
 

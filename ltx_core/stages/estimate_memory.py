@@ -15,7 +15,8 @@ from math import prod
 
 from ltx_core.errors import ConfigError
 from ltx_core.models.headers import weight_shapes
-from ltx_core.models.lora.targets import linear_names, match_targets
+from ltx_core.models.lora.shapes import adapter_count, kept_per_token
+from ltx_core.models.lora.targets import Size, linear_names, plan_adapters
 from ltx_core.models.memory.block import Arithmetic, Load
 from ltx_core.models.memory.codecs import sound_bytes, text_bytes
 from ltx_core.models.memory.shape import TransformerShape, transformer_shape
@@ -35,7 +36,7 @@ from ltx_core.models.memory.weights import (
     text_encoder_bytes,
     transformer_bytes,
 )
-from ltx_core.models.names import runs_with
+from ltx_core.models.names import learns, runs_with
 from ltx_core.models.quantise.methods import Method
 from ltx_core.models.swap_plan import swapped_blocks
 from ltx_core.models.tiling.cut import Cut, TilingMode, decode_cut, encode_cut
@@ -117,27 +118,29 @@ class Memory:
         return transformer_shape(self.info.config("transformer"), self.streams)
 
     @cached_property
-    def adapted(self) -> dict[str, int]:
-        """Ranks of the layers that get an adapter, by whole name; none in a full training."""
+    def adapted(self) -> dict[str, Size]:
+        """The layers that get an adapter, by whole name; none in a full training."""
         if self.full:
             return {}
-        lora = self.config.lora
-        names = match_targets(linear_names(self.shapes), lora.target_modules, self.streams)
-        return dict.fromkeys(names, lora.rank)
+        linear, frozen = linear_names(self.shapes), self.config.optimization.frozen
+        return plan_adapters(linear, self.config.lora, self.streams, frozen)
 
     @cached_property
     def trained(self) -> int:
         """Numbers that learn."""
         if self.full:
-            learning = {name: s for name, s in self.shapes.items() if runs_with(name, self.streams)}
-            return plain_bytes(learning, 1)
-        return sum(rank * sum(self.shapes[f"{name}.weight"]) for name, rank in self.adapted.items())
+            return plain_bytes(self.shapes, 1, self._learns)
+        return adapter_count(self.config.lora, self.adapted, self.shapes)
 
     @cached_property
     def numbers(self) -> Arithmetic:
         """Bytes of numbers in a training's passes."""
         precision = self.config.acceleration.precision
-        adapters = block_adapters(self.adapted)
+        lora, shapes = self.config.lora, self.shapes
+        kept = {
+            name: kept_per_token(lora, size, shapes[f"{name}.weight"]) for name, size in self.adapted.items()
+        }
+        adapters = block_adapters(kept)
         return Arithmetic.of(precision, gpu=self.gpu, trained=self.full, adapters=adapters)
 
     @cached_property
@@ -146,14 +149,18 @@ class Memory:
         return Learning(self.trained, half=self.width < 4, gpu=self.gpu)
 
     def weights(self, settings: Settings) -> WeightBytes:
-        """Bytes of the transformer's frozen weights; of a full training none but those of other streams."""
+        """Bytes of the transformer's frozen weights; of a full training those that do not learn."""
         if settings.method not in self._weights:
             shapes: Mapping[str, tuple[int, ...]] = self.shapes
             if self.full:
-                shapes = {name: s for name, s in shapes.items() if not runs_with(name, self.streams)}
+                shapes = {name: s for name, s in shapes.items() if not self._learns(name)}
             width = 4 if self.full else self.width
             self._weights[settings.method] = transformer_bytes(shapes, width, settings.method)
         return self._weights[settings.method]
+
+    def _learns(self, name: str) -> bool:
+        """Whether a weight learns in a full training."""
+        return learns(name, self.streams, self.config.optimization.frozen)
 
     def load(self, settings: Settings) -> Load:
         """Tokens of one forward pass of the bucket with the largest samples."""

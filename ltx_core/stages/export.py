@@ -34,6 +34,7 @@ from ltx_core.models.layouts import read_layout
 from ltx_core.models.lora.file import LoraFile, read_lora
 from ltx_core.models.lora.fit import check_lora, check_transformer
 from ltx_core.models.lora.targets import linear_names
+from ltx_core.models.names import is_adapter
 from ltx_core.models.safetensors_file import file_metadata, stored_in
 from ltx_core.stages.folder import PRODUCTS
 
@@ -156,7 +157,7 @@ def _write_lora(form: str, path: Path, file: LoraFile) -> None:
 
 def is_lora(product: Path) -> bool:
     """Whether a file holds adapters and not whole weights."""
-    return product.is_file() and any(".lora_" in key for key in stored_in(product))
+    return product.is_file() and any(map(is_adapter, stored_in(product)))
 
 
 def _check_form(job: Export) -> None:

@@ -82,7 +82,7 @@ def open_training(context: Context) -> Velocity:
     streams, begun = list(config.training_strategy.streams), beginning(config)
     if not is_full(config):
         velocity = _opened(context, None, None)
-        add_lora(velocity.model, config.lora, config.seed, streams)
+        add_lora(velocity.model, config.lora, config.seed, streams, config.optimization.frozen)
         if begun is not None:
             continue_lora(velocity.model, begun)
         _swap(context, velocity.model)
@@ -91,7 +91,7 @@ def open_training(context: Context) -> Velocity:
     model = _load(context, torch.float32, needed_modalities(config))
     if begun is not None:
         load_full(model, begun)
-    train_all(model, streams)
+    train_all(model, streams, config.optimization.frozen)
     _swap(context, model)
     _compile(context, model)
     dtype = context.models.dtype

@@ -122,9 +122,14 @@ def model_facts(context: Context, folder: Path, steps: int) -> dict[str, str | i
         "LoRA rank": config.lora.rank,
         "LoRA alpha": config.lora.alpha,
         "LoRA targets": ", ".join(config.lora.target_modules),
+        **config.lora.words(),
     }
+    frozen = config.optimization.frozen
     if is_full(config):
-        trained = {"trained": f"every weight of {' and '.join(config.training_strategy.streams)}"}
+        learning = [stream for stream in config.training_strategy.streams if stream not in frozen]
+        trained = {"trained": f"every weight of {' and '.join(learning)}"}
+    if frozen:
+        trained["frozen"] = " and ".join(frozen)
     return {
         "base model": info.path.name,
         "family": f"{info.family} {info.version}",

@@ -68,7 +68,7 @@ class Train(Stage):
         config = context.config
         return {
             "strategy": config.training_strategy.model_dump(mode="json"),
-            **({"training_mode": "full"} if is_full(config) else {"lora": asdict(config.lora)}),
+            **({"training_mode": "full"} if is_full(config) else {"lora": config.lora.as_key()}),
             "optimization": _learning(config),
             "flow_matching": config.flow_matching.model_dump(mode="json"),
             "precision": config.acceleration.precision,

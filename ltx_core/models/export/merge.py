@@ -3,7 +3,8 @@
 Design choices
 - The result is a component whose weights are computed when they are read, so whatever writes a component
   (a folder, one file) writes a merged one.
-- W + strength x B A is summed in float32 and rounded once to the type of the base's weight.
+- W + strength x B A is summed in float32 and rounded once to the type of the base's weight; of a DoRA the
+  rows of W + B A get their learned lengths first, and strength is the share of the whole change.
 """
 
 from __future__ import annotations
@@ -61,21 +62,21 @@ def merge(base: Component, lora: LoraFile, strength: float = 1.0) -> Component:
         ModelError: when a module is missing, of another shape, or of a type that cannot take it.
     """
     weights = dict(base.weights)
-    for name, (a, b) in lora.weights.items():
+    for name in lora.modules:
         stored = weights.get(name + WEIGHT)
-        if stored is None or stored.shape != (b.shape[0], a.shape[1]):
+        if stored is None or stored.shape != lora.size(name):
             found = "does not exist" if stored is None else f"is {stored.shape}"
             raise ModelError(
                 f"the LoRA does not fit the model in {base.place}: {name} {found}, the LoRA is for "
-                f"{(b.shape[0], a.shape[1])}; use the base model that the LoRA was made for"
+                f"{lora.size(name)}; use the base model that the LoRA was made for"
             )
         if not DTYPES.get(stored.dtype, torch.int8).is_floating_point:
             raise ModelError(
                 f"{name} in {base.place} is {stored.dtype}: a LoRA cannot be added to quantised weights; "
                 "give the model in bfloat16"
             )
-        weights[name + WEIGHT] = Derived(*_fields(stored), partial(_sum, stored, a, b, strength))
-    parts = [base.identify(), strength, {name: _digests(pair) for name, pair in lora.weights.items()}]
+        weights[name + WEIGHT] = Derived(*_fields(stored), partial(_merged, stored, lora, name, strength))
+    parts = [base.identify(), strength, {name: _digests(lora, name) for name in lora.modules}]
     return replace(base, list_weights=lambda: weights, identify=lambda: digest(parts))
 
 
@@ -114,9 +115,17 @@ def _fields(stored: Stored) -> tuple[Path, str, tuple[int, ...], str, int, int]:
     return stored.file, stored.key, stored.shape, stored.dtype, stored.begin, stored.end
 
 
-def _sum(stored: Stored, a: Tensor, b: Tensor, strength: float, handle: Any) -> Tensor:
-    return torch.addmm(stored.take(handle).float(), b, a, alpha=strength)
+def _merged(stored: Stored, lora: LoraFile, name: str, strength: float, handle: Any) -> Tensor:
+    weight = stored.take(handle).float()
+    if name in lora.lengths:
+        turned = weight + lora.change(name)
+        norms = torch.linalg.vector_norm(turned, dim=1).clamp(min=torch.finfo(torch.float32).tiny)
+        return torch.lerp(weight, turned * (lora.lengths[name] / norms)[:, None], strength)
+    if name in lora.weights:
+        a, b = lora.weights[name]
+        return torch.addmm(weight, b, a, alpha=strength)
+    return weight.add(lora.change(name), alpha=strength)
 
 
-def _digests(pair: tuple[Tensor, Tensor]) -> list[str]:
-    return [digest_bytes(half.contiguous().numpy().data.cast("B")) for half in pair]
+def _digests(lora: LoraFile, name: str) -> list[str]:
+    return [digest_bytes(part.contiguous().numpy().data.cast("B")) for part in lora.state(name).values()]

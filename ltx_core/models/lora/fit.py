@@ -13,9 +13,10 @@ from pathlib import Path
 from ltx_core.models.errors import ModelError
 from ltx_core.models.folder import folder_weights
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.lora.layout import KNOWN_PREFIXES, read_layout
-from ltx_core.models.lora.targets import linear_names, match_targets
-from ltx_core.models.names import BOTH, modality_of, to_diffusers
+from ltx_core.models.lora.layout import KNOWN_PREFIXES, LoraLayout, read_layout
+from ltx_core.models.lora.shapes import adapter_shapes
+from ltx_core.models.lora.targets import linear_names, plan_adapters
+from ltx_core.models.names import BOTH, is_adapter, modality_of, to_diffusers
 from ltx_core.models.options import LoraOptions
 from ltx_core.models.safetensors_file import file_metadata, stored_in
 
@@ -52,26 +53,57 @@ def check_lora(path: Path, info: ModelInfo) -> list[str]:
 
 
 def check_continued(
-    path: Path, info: ModelInfo, options: LoraOptions, modalities: Collection[str] = BOTH
+    path: Path,
+    info: ModelInfo,
+    options: LoraOptions,
+    modalities: Collection[str] = BOTH,
+    frozen: Collection[str] = (),
 ) -> None:
-    """Refuse to train on from a LoRA whose layers or ranks are not those of the options.
+    """Refuse to train on from a LoRA whose kind, layers or sizes are not those of the options.
 
     Raises:
         ModelError: naming both sides.
     """
-    stored, linear = stored_in(path), linear_names(_shapes(info))
+    stored, shapes = stored_in(path), _shapes(info)
+    linear = linear_names(shapes)
     layout = read_layout(path, stored.keys(), file_metadata(path), linear)
-    ranks = {module: stored[keys["a"]].shape[0] for module, keys in layout.pairs.items()}
-    other = sorted(set(ranks.values()) - {options.rank})
-    if other:
-        raise ModelError(f"{path} has rank {other[0]}, lora.rank is {options.rank}; set lora.rank={other[0]}")
-    wanted = set(match_targets(linear, options.target_modules, modalities))
-    if different := sorted(wanted ^ ranks.keys()):
-        has = "has" if different[0] in ranks else "lacks"
+    _check_kind(path, layout, options)
+    sizes = plan_adapters(linear, options, modalities, frozen)
+    if different := sorted(sizes.keys() ^ layout.pairs.keys()):
+        has = "has" if different[0] in layout.pairs else "lacks"
         raise ModelError(
-            f"{path} has {len(ranks)} layers, lora.target_modules means {len(wanted)}: the file {has} "
+            f"{path} has {len(layout.pairs)} layers, lora.target_modules means {len(sizes)}: the file {has} "
             f"{different[0]}; use the lora.target_modules that it was made with"
         )
+    for module, size in sizes.items():
+        rank = layout.rank(module, lambda key: stored[key].shape)
+        if options.kind == "lora" and rank != size.rank:
+            plain = not options.rank_pattern
+            where, fix = (
+                ("", f"lora.rank={rank}") if plain else (f" at {module}", "lora.rank_pattern as it was")
+            )
+            raise ModelError(f"{path} has rank {rank}{where}, lora.rank is {size.rank}; set {fix}")
+        wanted = adapter_shapes(options, size, shapes[module + WEIGHT])
+        found = {name: stored[key].shape for name, key in layout.pairs[module].items() if name != "alpha"}
+        if options.kind == "lokr" and found != wanted:
+            raise ModelError(
+                f"{path} has {_factors(found)} at {module}, the options mean {_factors(wanted)}; use the "
+                "lora.rank, decompose_factor and decompose_both that it was made with"
+            )
+
+
+def _check_kind(path: Path, layout: LoraLayout, options: LoraOptions) -> None:
+    names = {("lora", False): "LoRA", ("lora", True): "DoRA", ("lokr", False): "LoKr"}
+    found, wanted = (layout.kind, layout.dora), (options.kind, options.use_dora)
+    if found != wanted:
+        fix = f"lora.kind={found[0]} and lora.use_dora={str(found[1]).lower()}"
+        raise ModelError(
+            f"{path} is a {names[found]}, the options make a {names[wanted]}; set {fix}, or begin anew"
+        )
+
+
+def _factors(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} of {_size(shape)}" for name, shape in shapes.items())
 
 
 def check_transformer(path: Path, info: ModelInfo) -> list[str]:
@@ -88,7 +120,7 @@ def check_transformer(path: Path, info: ModelInfo) -> list[str]:
         ModelError: naming both sides; or when it is missing or damaged.
     """
     stored = folder_weights(path) if path.is_dir() else stored_in(path)
-    if any(".lora_" in key for key in stored):
+    if any(map(is_adapter, stored)):
         raise ModelError(
             f"{path} is a LoRA; full training begins from a whole transformer. Use `training_mode: lora`, or "
             "leave `load_checkpoint` out"
@@ -122,10 +154,7 @@ def _lora_shapes(
         layout = read_layout(path, stored.keys(), metadata, linear_names(shapes))
     except ModelError as error:
         raise ModelError(f"{error} (the model in {info.path} is {model_title(info)})") from None
-    return {
-        module: (stored[keys["b"]].shape[0], stored[keys["a"]].shape[1])
-        for module, keys in layout.pairs.items()
-    }
+    return {module: layout.size(module, lambda key: stored[key].shape) for module in layout.pairs}
 
 
 def _check_named(path: Path, metadata: Mapping[str, str], info: ModelInfo) -> None:

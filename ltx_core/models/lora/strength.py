@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltx_core.models.lora.adapters import ADAPTER
+from ltx_core.models.lora.inject import ADAPTER, adapted_layers
 
 
 def set_strength(transformer: Any, strength: float) -> None:
-    """Multiply what the LoRA adds by `strength`; calls do not add up."""
-    from peft.tuners.lora import LoraLayer
+    """Multiply what the adapters add by `strength`; calls do not add up.
 
-    for module in transformer.modules():
-        if isinstance(module, LoraLayer):
-            module.set_scale(ADAPTER, strength)
+    Of a DoRA it is the whole change, learned lengths included.
+    """
+    for adapted in adapted_layers(transformer):
+        lengths = getattr(adapted.layer, "lora_magnitude_vector", {})
+        if ADAPTER in lengths:
+            lengths[ADAPTER].strength = strength
+        else:
+            adapted.layer.set_scale(ADAPTER, strength)

@@ -51,7 +51,8 @@ class Arithmetic:
         copies: whether a learning layer takes a copy of its input in another type (autocast).
         fused: whether RMS norms of queries and keys run as one kernel.
         trained: whether every weight learns; else the adapters alone.
-        adapters: rank of the adapted layers of a block, by name within it (`attn1.to_q`).
+        adapters: numbers that an adapter keeps per token beside its input, by the layer's name within a
+            block (`attn1.to_q`): a LoRA's rank, and more of other kinds (`lora/shapes.kept_per_token`).
     """
 
     hidden: int

@@ -149,7 +149,8 @@ def _text(shape: TransformerShape, load: Load, numbers: Arithmetic) -> int:
 
 
 def block_adapters(names: Mapping[str, int]) -> dict[str, int]:
-    """Ranks of adapted layers by name within a block, of whole names (`transformer_blocks.0.attn1.to_q`)."""
+    """Numbers of adapted layers by name within a block, of whole names (`transformer_blocks.0.attn1.to_q`):
+    the most that any block has."""
     found: dict[str, int] = {}
     for name, rank in names.items():
         first, _, rest = name.partition(".")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ltx_core.models.component import Stored
 from ltx_core.models.errors import ModelError
+from ltx_core.models.names import is_adapter
 from ltx_core.models.safetensors_file import file_metadata, stored_in
 
 TRANSFORMER = "model.diffusion_model."
@@ -152,7 +153,7 @@ def is_lora(file: Path) -> bool:
     Raises:
         ModelError: when it is damaged.
     """
-    return any(".lora_" in name or name.startswith("lora_") for name in stored_in(file))
+    return any(is_adapter(name) or name.startswith("lora_") for name in stored_in(file))
 
 
 def _named(file: Path, metadata: Mapping[str, str]) -> dict[str, Stored]:

@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ltx_core.models.errors import ModelError
+from ltx_core.models.names import is_adapter
 from ltx_core.models.partial import Convert
 from ltx_core.models.quantise.formats import FORMATS, Parts, empty_parts
 from ltx_core.models.quantise.methods import Method, skipped
@@ -154,7 +155,7 @@ def quantise(module: nn.Module, method: Method, skip: tuple[str, ...]) -> None:
         ValueError: when the module has adapters, whose own layers learn.
     """
     names = [name for name, _ in module.named_modules()]
-    if any(".lora_" in name for name in names):
+    if any(map(is_adapter, names)):
         raise ValueError("a module with adapters cannot be quantised; quantise it before they are added")
     found = 0
     for name in names:

@@ -197,9 +197,11 @@ def test_a_file_without_alpha_is_given_one(tmp_path):
     ("extra", "message"),
     [
         (
-            {"diffusion_model.proj_out.dora_scale": torch.ones(2)},
-            r"is no LoRA that can be read: .*dora_scale",
+            {"diffusion_model.proj_out.hada_w1_a": torch.ones(2, 2)},
+            r"is no LoRA that can be read: .*hada_w1_a",
         ),
+        ({"diffusion_model.proj_out.dora_scale": torch.ones(2)}, "proj_out lacks a part"),
+        ({"diffusion_model.proj_out.lokr_w1": torch.ones(2, 2)}, "proj_out lacks a part"),
         ({"diffusion_model.proj_out.lora_A.weight": torch.ones(2, 2)}, "proj_out lacks a part"),
         ({"transformer.transformer_blocks.0.attn1.to_k.lora_A.weight": torch.ones(4, 48)}, "twice"),
         (
