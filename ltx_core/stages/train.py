@@ -160,10 +160,8 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
     """What the training shall do, from the config and the dataset's samples."""
     from ltx_core.stages.pace import pace_of
     from ltx_core.training.plan import Plan
-    from ltx_core.training.step import StepOptions
 
-    config = context.config
-    options, flow = config.optimization, config.flow_matching
+    config, options = context.config, context.config.optimization
     trained = [sample for sample in samples if sample.split == "train"]
     if not trained:
         raise LtxError("no clip of the dataset is for training; lower `dataset.holdout.fraction`")
@@ -172,13 +170,7 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
         buckets={sample.clip_id: sample.shape for sample in trained},
         optimization=options,
         checkpoints=config.checkpoints,
-        step=StepOptions(
-            level_mode=flow.timestep_sampling_mode,
-            level_params=flow.timestep_sampling_params,
-            shared_level=flow.shared_sigma,
-            caption_dropout=options.caption_dropout,
-            weights={"video": options.video_loss_weight, "audio": options.audio_loss_weight},
-        ),
+        step=step_options(config),
         seed=config.seed,
         identity=identity,
         ahead=config.data.num_dataloader_workers,
@@ -189,6 +181,20 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
         tokens=shape_tokens(context, trained),
         shares=shares_of(trained),
         prior=frozenset(sample.clip_id for sample in trained if sample.regularisation),
+    )
+
+
+def step_options(config: Config) -> Any:
+    """What a step draws and weighs."""
+    from ltx_core.training.step import StepOptions
+
+    options, flow = config.optimization, config.flow_matching
+    return StepOptions(
+        level_mode=flow.timestep_sampling_mode,
+        level_params=flow.timestep_sampling_params,
+        shared_level=flow.shared_sigma,
+        caption_dropout=options.caption_dropout,
+        weights={"video": options.video_loss_weight, "audio": options.audio_loss_weight},
     )
 
 

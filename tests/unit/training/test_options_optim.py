@@ -42,6 +42,24 @@ def test_schedules(kind):
             scheduler.step()
 
 
+TABLE = {
+    "constant": [0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0],
+    "linear": [0.25, 0.5, 1.0, 1.0, 0.775, 0.55, 0.145],
+    "cosine": [0.25, 0.5, 1.0, 1.0, 0.853553391, 0.5, 0.006155830],
+    "cosine_with_restarts": [0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 0.095541550],
+    "polynomial": [0.25, 0.5, 1.0, 1.0, 0.75, 0.5, 0.05],
+    "step": [0.25, 0.5, 1.0, 1.0, 1.0, 0.1, 0.1],
+}
+"""Rates by step of `AT`: 4 steps of warm-up to a highest rate of 1, then 20 of the schedule's defaults."""
+AT = (0, 1, 3, 4, 9, 14, 23)
+
+
+@pytest.mark.parametrize("kind", TABLE)
+def test_values_at_given_steps_after_a_warm_up(kind):
+    options = OptimizationOptions(1.0, 24, scheduler_type=kind, warmup_steps=4)
+    assert [learning_rate(options, step) for step in AT] == pytest.approx(TABLE[kind], abs=2e-5)
+
+
 @pytest.mark.parametrize("kind", sorted(set(PEERS) - {"constant"}))
 def test_warm_up_then_down_to_the_floor(kind):
     params = {"min_lr_ratio": 0.2} | ({"num_cycles": 3} if kind == "cosine_with_restarts" else {})
