@@ -17,6 +17,7 @@ import typer
 from flows._cli_captions import captions_app, show_cost
 from flows._cli_config import config_app
 from flows._cli_export import export
+from flows._cli_push import push
 from flows._cli_sample import sample
 from flows._cli_show import show
 from flows._cli_store import store_app
@@ -173,6 +174,7 @@ def check(config: ConfigPath, overrides: Overrides = None) -> None:
 app.command()(show)
 app.command()(sample)
 app.command()(export)
+app.command()(push)
 
 
 @app.command()
@@ -222,6 +224,8 @@ def _say_products(workspace: Path, manifests: dict[str, Any]) -> None:
     if product := published.get("product"):
         kind = "LoRA" if product.endswith(".safetensors") else "transformer"
         console.print(f"{kind:<17} {workspace / product}", markup=False)
+    if url := manifests.get("push", {}).get("url"):
+        console.print(f"{'pushed to':<17} {url}", markup=False)
     if report := evaluated.get("report"):
         console.print(f"{'report':<17} {workspace / evaluated['run'] / report}", markup=False)
 

@@ -8,9 +8,10 @@ from flows._run import LtxFlow, ltx_flow, open_run, run_stage
 from flows.prepare_dataset import PREPARATION
 from tasks.evaluate import evaluate
 from tasks.publish import publish
+from tasks.push import push
 from tasks.train import train
 
-STAGES = {stage.name: stage for stage in (*PREPARATION, train, evaluate, publish)}
+STAGES = {stage.name: stage for stage in (*PREPARATION, train, evaluate, publish, push)}
 
 
 def stage_flow(name: str) -> LtxFlow:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from ltx_core.config.judged_checks import judging_refusals
+from ltx_core.config.hub_section import hub_notices, hub_refusals
 from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
 from ltx_core.models.attention_names import ON_CPU
@@ -32,7 +33,7 @@ _OTHER_NAMES: Mapping[str | None, str] = {
 
 def refusals(config: Config) -> list[str]:
     """Why the config cannot run as it is stated: the field, the reason, what to write."""
-    found = _quantisation(config)
+    found = _quantisation(config) + hub_refusals(config.hub)
     found += _optimizer(config.optimization)
     found += judging_refusals(config)
     if config.acceleration.blocks_to_swap and config.model.training_mode == "full":
@@ -62,17 +63,11 @@ def refusals(config: Config) -> list[str]:
 
 def notices(config: Config) -> list[str]:
     """What a run does not do although it is stated, and what it does instead."""
-    hub, found = config.hub, []
+    found = hub_notices(config.hub, config.dataset.source, config.workspace / "published" / config.name)
     acceleration = config.acceleration
     stated, method = acceleration.quantization, acceleration.base_method
     if method is not None and stated != method:
         found.append(f"acceleration.quantization is {stated!r}: {_OTHER_NAMES[stated]} Write `{method}`")
-    if hub.push_to_hub:
-        target = hub.hub_model_id or "OWNER/NAME"
-        found.append(
-            "hub.push_to_hub is true: nothing is uploaded by a run; the published folder holds the model "
-            f"card and the weights: `hf upload {target} {config.workspace / 'published' / config.name}`"
-        )
     found += _trackers(config)
     rate = config.optimization.learning_rate
     if config.optimization.optimizer_type == "prodigy" and rate < PRODIGY_RATE:

@@ -10,13 +10,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ltx_core.conditions.base import Modality
 from ltx_core.config.dataset_section import DatasetSection
+from ltx_core.config.hub_section import HubSection
 from ltx_core.config.kind_uses import fetch_kinds
 from ltx_core.config.section import Section
 from ltx_core.config.sections import (
     DataSection,
     EngineSection,
     FlowMatchingSection,
-    HubSection,
     ModelSection,
     ValidationSection,
 )

@@ -154,14 +154,6 @@ class ValidationSection(Section):
         return self.interval if self.heldout_interval is None else self.heldout_interval
 
 
-class HubSection(Section):
-    """Upload to a model hub after training."""
-
-    push_to_hub: bool = False
-    """Not done by a run; the preflight says how."""
-    hub_model_id: str | None = None
-
-
 class EngineSection(Section):
     """How the work is cut and run."""
 

@@ -23,7 +23,7 @@ from ltx_core.errors import LtxError
 from ltx_core.evaluation.card_facts import CardFacts
 from ltx_core.evaluation.card_text import card_text
 from ltx_core.evaluation.report import ReportData
-from ltx_core.evaluation.scrub import scrub
+from ltx_core.evaluation.scrub import cleaned, scrub
 from ltx_core.store.disk import explain, sync_folder
 from ltx_core.store.redact import Redactor, redactor
 
@@ -72,6 +72,8 @@ def publish(
         StoreError: when it cannot be written (a full disk, a read-only folder).
     """
     _check(folder, weights, files or {})
+    hidden = secrets or redactor()
+    report, metadata, facts = (cleaned(one, hidden) for one in (report, metadata, facts))
     contents: dict[str, Content] = {
         **(files or {}),
         **_product(weights),
@@ -85,7 +87,7 @@ def publish(
             temporary = _beside(folder, f"new-{uuid.uuid4().hex[:12]}")
             try:
                 _write_all(temporary, contents)
-                scrub(temporary, secrets or redactor())
+                scrub(temporary, hidden)
                 _sync(temporary)
                 _put_in_place(temporary, folder)
             finally:

@@ -12,7 +12,10 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ltx_core.errors import LtxError
 from ltx_core.store.redact import Redactor
@@ -27,6 +30,20 @@ LARGEST_HEADER = 100 << 20
 
 class SecretError(LtxError):
     """A file that is to be handed on holds a secret that cannot be taken out."""
+
+
+def cleaned(value: Any, redactor: Redactor) -> Any:
+    """A dataclass, mapping or sequence with its texts redacted, before any markup hides what they hold."""
+    if isinstance(value, str):
+        return redactor.text(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {one.name: cleaned(getattr(value, one.name), redactor) for one in fields(value) if one.init}
+        return replace(value, **found)
+    if isinstance(value, Mapping):
+        return {cleaned(name, redactor): cleaned(one, redactor) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(cleaned(one, redactor) for one in value)
+    return value
 
 
 def scrub(folder: Path, redactor: Redactor) -> None:

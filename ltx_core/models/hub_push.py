@@ -198,6 +198,6 @@ def facts(pushed: Pushed, target: Target) -> dict[str, Any]:
         "revision": target.revision or "main",
         "commit": pushed.commit,
         "url": pushed.url,
-        "files": pushed.files,
-        "bytes": pushed.nbytes,
+        "sent_files": pushed.files,
+        "sent_bytes": pushed.nbytes,
     }

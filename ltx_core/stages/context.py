@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ltx_core.stages.models import Models
 
 T = TypeVar("T")
-WITHOUT_MEDIA = frozenset(("imported", "text", "dataset", "train", "evaluate", "publish"))
+WITHOUT_MEDIA = frozenset(("imported", "text", "dataset", "train", "evaluate", "publish", "push"))
 """Stages of a run on imported data."""
 
 

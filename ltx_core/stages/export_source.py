@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,9 +66,20 @@ def product_in(path: Path) -> Path:
     return found.parent if found.name == "config.json" else found
 
 
+def run_of(folder: Path) -> Path | None:
+    """The run that a published folder's product is of, where it is there: its config has whole paths."""
+    try:
+        name = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))["lineage"]["folder"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    run = folder.resolve().parents[1] / "runs" / str(name)
+    return run if run.is_dir() else None
+
+
 def base_beside(source: Path, product: Path) -> ModelInfo | None:
     """The base model by the config of the run that a product lies in; None where nothing says it."""
-    for folder in dict.fromkeys((source, product.parent, *product.parents[1:3])):
+    places = dict.fromkeys((source, product.parent, *product.parents[1:3]))
+    for folder in (run_of(place) or place for place in places):
         if (folder / CONFIG).is_file() and (folder / LINEAGE).is_file():
             try:
                 return load(folder / CONFIG).model.read()

@@ -14,6 +14,7 @@ from ltx_core.stages.imported import Imported
 from ltx_core.stages.latents import AudioLatents, Latents
 from ltx_core.stages.masks import MaskLatents, Masks
 from ltx_core.stages.publish import Publish
+from ltx_core.stages.push import Push
 from ltx_core.stages.references import ReferenceLatents, References
 from ltx_core.stages.scenes import Scenes
 from ltx_core.stages.scorers import Scorers
@@ -45,6 +46,7 @@ STAGES: tuple[Stage, ...] = (
     Train(),
     Evaluate(),
     Publish(),
+    Push(),
 )
 """Every stage."""
 
@@ -82,5 +84,6 @@ REQUIRES: dict[str, tuple[str, ...]] = {
     "train": ("dataset",),
     "evaluate": ("train",),
     "publish": ("evaluate",),
+    "push": ("publish",),
 }
 """What a stage needs before it; those that the mode does not need are left out."""

@@ -10,7 +10,7 @@ from ltx_core.store.rows import Row
 from ltx_core.store.store import Store, is_young
 
 BEFORE_DATASET = ("imported", "sources", "scenes", "buckets", "clips", "scores", "scorers", "captions")
-ROOTS = (*BEFORE_DATASET, "dataset", "train", "evaluate", "publish")
+ROOTS = (*BEFORE_DATASET, "dataset", "train", "evaluate", "publish", "push")
 """Stages whose rows are kept; what they name directly or through others is kept with them. Those before the
 dataset are small, say why something was set aside, and a caption may have been paid for. The files of
 imported rows may be gone."""

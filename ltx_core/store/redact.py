@@ -40,13 +40,13 @@ SECRET_FIELD = re.compile(
 )
 """Fields of data that hold secrets where their value is text."""
 FORMS = re.compile(
-    r"\bhf_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"\bhf\\?_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]\\?_[A-Za-z0-9]{20,}"
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{35}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-"""What keys of known services look like."""
+"""What keys of known services look like; Markdown writes an underscore with a backslash."""
 USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#@\"'<>]+@")
 QUERY = re.compile(
     r"(?i)([?&;](?:[\w.-]*?)(?:token|signature|sig|key|secret|password|passwd|credential|auth)(?:[\w.-]*)=)"
@@ -102,8 +102,8 @@ class Redactor:
         return HIDDEN if hides else self.data(value)
 
     def _plain(self, text: str) -> str:
-        for form in self._written:
-            text = text.replace(form, HIDDEN)
+        if self._written is not None:
+            text = self._written.sub(HIDDEN, text)
         text = FORMS.sub(HIDDEN, text)
         text = USERINFO.sub(rf"\1{HIDDEN}@", text)
         text = QUERY.sub(rf"\1{HIDDEN}", text)
@@ -114,12 +114,12 @@ class Redactor:
         return HOMES.sub("~", text)
 
     @cached_property
-    def _written(self) -> list[str]:
-        """Each secret as it may be written: plain, in an address, in JSON, in HTML; the longest first."""
-        found = set()
-        for value in self.secrets.values():
-            found |= {value, quote(value, safe=""), json.dumps(value)[1:-1], html.escape(value)}
-        return sorted(found, key=len, reverse=True)
+    def _written(self) -> re.Pattern[str] | None:
+        """Each secret as it may be written, the longest first; a space in it may be a line's end."""
+        found = {form for value in self.secrets.values() for form in _forms(value)}
+        ordered = sorted(found, key=len, reverse=True)
+        patterns = (r"\s+".join(map(re.escape, form.split(" "))) for form in ordered)
+        return re.compile("|".join(patterns)) if ordered else None
 
     @cached_property
     def _folders(self) -> list[tuple[re.Pattern[str], str]]:
@@ -146,6 +146,14 @@ def redactor(variables: Collection[str] = (), places: Mapping[Path | str, str] |
     folders = {Path.home(): "~", **{Path(place): stands for place, stands in (places or {}).items()}}
     long = {str(place): stands for place, stands in folders.items() if len(place.parts) > 1}
     return Redactor(secrets, long)
+
+
+def _forms(value: str) -> set[str]:
+    """A secret plain, in an address, in JSON, in YAML, in HTML, in Markdown."""
+    marked = re.sub(r"([\\`*_\[\]|#])", r"\\\1", value)
+    texts = {value, value.replace("'", "''"), json.dumps(value)[1:-1], marked}
+    escaped = {html.escape(text, quote=quotes) for text in texts for quotes in (True, False)}
+    return {*texts, *escaped, quote(value, safe="")}
 
 
 def _is_secret(value: str) -> bool:

@@ -123,7 +123,10 @@ def test_what_would_change_the_result_is_refused_before_anything_runs(section, m
 @pytest.mark.parametrize(
     ("section", "messages"),
     [
-        ({"hub": {"push_to_hub": True, "hub_model_id": "me/it"}}, ["nothing is uploaded", "hf upload me/it"]),
+        (
+            {"hub": {"push_to_hub": True, "hub_model_id": "me/it"}},
+            ["is pushed to me/it at https://huggingface.co (public where it is made)"],
+        ),
         ({"wandb": {"enabled": True}}, ["no key is known here", "WANDB_API_KEY", "mode: offline"]),
         (
             {"optimization": {"scheduler_type": "constant", "scheduler_params": {"T_0": 3}}},

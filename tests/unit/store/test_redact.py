@@ -30,9 +30,10 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Redactor:
     [
         ("a open sesame&more b", "a *** b"),
         ("?x=open%20sesame%26more", "?x=***"),
+        ("text: open\n  sesame&more, a 'open sesame&amp;more'", "text: ***, a '***'"),
         ("<td>open sesame&amp;more</td>", "<td>***</td>"),
         ("0123456789abcdef/unusual-name-of-a-key/hunter2/AKID-plain", "***/***/***/***"),
-        ("hf_abcdefghijklmnopqrst, sk-proj-abcdefghijklmnop1", "***, ***"),
+        ("hf_abcdefghijklmnopqrst, hf\\_abcdefghijklmnopqrst, sk-proj-abcdefghijklmnop1", "***, ***, ***"),
         ("AKIAABCDEFGHIJKLMNOP ghp_abcdefghijklmnopqrstu1", "*** ***"),
         (f"key {PEM} end", "key *** end"),
         ("https://ada:pw@host/x and s3://ada@bucket/y", "https://***@host/x and s3://***@bucket/y"),
