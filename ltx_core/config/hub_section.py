@@ -80,8 +80,8 @@ def hub_refusals(hub: HubSection) -> list[str]:
         return ["hub.push_to_hub is true, but hub.hub_model_id says no repository; write `owner/name`"]
     if not NAME.fullmatch(hub.hub_model_id):
         return [
-            f"hub.hub_model_id {hub.hub_model_id!r} is no name of a repository: it needs the form owner/name, "
-            "of letters, digits, `-`, `_` and `.`; write it as the hub shows it"
+            f"hub.hub_model_id {hub.hub_model_id!r} is no name of a repository: it needs the form "
+            "owner/name, of letters, digits, `-`, `_` and `.`; write it as the hub shows it"
         ]
     return []
 
@@ -99,8 +99,8 @@ def hub_notices(hub: HubSection, sources: tuple[SourceOptions, ...], folder: Pat
     told = f"hub.push_to_hub is true: {folder} is pushed to {target_words(hub)} when it is published"
     if not has_token():
         told += (
-            "; no token is known here yet: set HF_TOKEN or `hf auth login` before that, else the push fails and "
-            "the same command tries it again"
+            "; no token is known here yet: set HF_TOKEN or `hf auth login` before that, else the push fails "
+            "and the same command tries it again"
         )
     found = [told]
     for one in sources:
