@@ -26,6 +26,7 @@ from cli import (
 
 from data.make import shapes
 from data.make.footage import Film, Shot, write_film
+from ltx_core.stages.publication import secrets_of
 
 AFTER_DATASET = {"dataset": 1, "train": 1, "evaluate": 1, "publish": 1}
 CLIPS = 25
@@ -79,8 +80,12 @@ def test_one_caption_changed_is_one_embedding_and_what_depends_on_it(fork: Clone
 
 
 @pytest.mark.prove
-def test_what_another_run_has_replaced_is_not_taken_for_this_ones(fork: Clone):
+def test_what_another_run_has_replaced_is_not_taken_for_this_ones(
+    fork: Clone, monkeypatch: pytest.MonkeyPatch
+):
     """A report and a published folder bear a name; another run or evaluation of that name replaces them."""
+    monkeypatch.chdir(fork.folder)
+    monkeypatch.setenv("HOME", str(fork.folder))
     published, run = fork.workspace / "published" / "demo", fork.run_folder()
     fork.ltx("run", "configs/demo.yaml", "validation.heldout_levels=3")
     before, others = rows(fork.workspace), (run / "report.html").read_bytes()
@@ -88,8 +93,10 @@ def test_what_another_run_has_replaced_is_not_taken_for_this_ones(fork: Clone):
     assert stage_lines(output)["train"].startswith("cached")
     assert contents(rows(fork.workspace)) == contents(before), "every row was there, only files were not"
     assert (run / "report.html").read_bytes() != others
-    for name in ("report.html", "lora.safetensors"):
-        assert (published / name).read_bytes() == (run / name).read_bytes()
+    assert (published / "lora.safetensors").read_bytes() == (run / "lora.safetensors").read_bytes()
+    told, shown = (run / "report.html").read_text(), (published / "report.html").read_text()
+    assert shown == secrets_of(fork.pipeline().config).text(told), "it is this report, without paths"
+    assert str(fork.folder) in told and str(fork.folder) not in shown
     assert stage_lines(fork.ltx("run", "configs/demo.yaml"))["publish"].startswith("cached")
 
 
