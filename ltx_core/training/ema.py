@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ltx_core.errors import LtxError
+from ltx_core.models.sharding import fill, local
 from ltx_core.training.options import OptimizationOptions
 
 WARM_START, WARM_LENGTH = 1, 10
@@ -37,11 +38,12 @@ class Average:
 
     Attributes:
         updates: how many there were.
-        values: by name, float32, on the parameters' device or on the host.
+        values: by name, float32, on the parameters' device or on the host, shared out as the parameters are.
+        inside: whether they are exchanged with the parameters' own now.
     """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], options: OptimizationOptions) -> None:
-        self.parameters, self.options, self.updates = parameters, options, 0
+        self.parameters, self.options, self.updates, self.inside = parameters, options, 0, False
         self.values = {name: self._kept(value.detach().clone()) for name, value in parameters.items()}
 
     def after(self, step: int) -> None:
@@ -49,22 +51,27 @@ class Average:
         if step % self.options.ema_every:
             return
         share = 1 - decay_at(self.options, self.updates)
-        with torch.no_grad():
-            if self.options.ema_offload:
-                for name, value in self.values.items():
-                    parameter = self.parameters[name]
-                    moved = value.to(parameter.device)
-                    torch._foreach_lerp_([moved], [parameter], share)
-                    value.copy_(moved)
-            else:
-                torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), share)
+        own = [local(parameter.detach()) for parameter in self.parameters.values()]
+        values = [local(value) for value in self.values.values()]
+        if self.options.ema_offload:
+            for value, parameter in zip(values, own, strict=True):
+                moved = value.to(parameter.device)
+                torch._foreach_lerp_([moved], [parameter], share)
+                value.copy_(moved)
+        else:
+            torch._foreach_lerp_(values, own, share)
         self.updates += 1
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
-        """Inside the block the parameters have the average's values, after it their own, bit for bit."""
+        """Inside the block the parameters have the average's values, and `values` the parameters' own; after
+        it each has its own again, bit for bit. A block within the block changes nothing."""
+        if self.inside:
+            yield
+            return
         exchanged: list[str] = []
         try:
+            self.inside = True
             for name in self.parameters:
                 self._exchange(name)
                 exchanged.append(name)
@@ -72,6 +79,7 @@ class Average:
         finally:
             for name in exchanged:
                 self._exchange(name)
+            self.inside = False
 
     def numbers(self) -> dict[str, Any]:
         """Counters of a checkpoint, as JSON."""
@@ -88,17 +96,15 @@ class Average:
                 "the checkpoint has no average of this model's parameters, but `optimization.ema_decay` is "
                 "set; use the configuration that it was made with, or give this run another `name`"
             )
-        with torch.no_grad():
-            for name, value in self.values.items():
-                value.copy_(values[name])
+        for name, value in self.values.items():
+            fill(value, values[name])
         self.updates = int(numbers["ema_updates"])
 
     def _kept(self, value: Tensor) -> Tensor:
         return value.cpu() if self.options.ema_offload else value
 
     def _exchange(self, name: str) -> None:
-        with torch.no_grad():
-            parameter, value = self.parameters[name], self.values[name]
-            own = parameter.detach().clone()
-            parameter.copy_(value)
-            value.copy_(own)
+        parameter, value = local(self.parameters[name].detach()), local(self.values[name])
+        own = parameter.clone()
+        parameter.copy_(value)
+        value.copy_(own)

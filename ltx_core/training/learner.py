@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from ltx_core.errors import LtxError
 from ltx_core.models.sharding import fill, is_sharded, lent, shared_like
 from ltx_core.store.tensors import brought_together
-from ltx_core.training.checkpoint import Export, TrainingState
+from ltx_core.training.checkpoint import TrainingState
 from ltx_core.training.ema import Average
 from ltx_core.training.optimizer_state import moments_of, put_back, unused, values_of
 from ltx_core.training.optimizers import (
@@ -90,18 +89,10 @@ class Learner:
         finally:
             self.model.train()
 
-    def exporting(self, export: Export) -> Export:
-        """The same export, of the average's weights where there is one."""
-
-        def averaged(folder: Path, step: int) -> None:
-            with self._averaged():
-                export(folder, step)
-
-        return averaged
-
     def weights(self) -> Mapping[str, Tensor]:
-        """What a checkpoint's weights are, by name."""
-        return dict(self.parameters)
+        """The parameters' own values, by name, which the training goes on from."""
+        exchanged = self.average is not None and self.average.inside
+        return self._average_values() if exchanged else dict(self.parameters)
 
     def moments(self) -> Mapping[str, Tensor]:
         """The optimizer's tensors, named "parameter/moment"."""
@@ -113,15 +104,17 @@ class Learner:
 
     def averages(self) -> Mapping[str, Tensor]:
         """The average of the weights, by name; none without."""
-        return {} if self.average is None else dict(self.average.values)
+        exchanged = self.average is not None and self.average.inside
+        return dict(self.parameters) if exchanged else self._average_values()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Inside the block the first process writes what all hold parts of; the others go through it idly."""
-        held = (*self.model.parameters(), *self.moments().values())
+        """Inside the block the first process writes what all hold parts of; the others go through it idly.
+        The model has the average's weights, which are those to export; `weights` are the own ones."""
+        held = (*self.model.parameters(), *self.moments().values(), *self._average_values().values())
         main = self.accelerator.is_main_process
         shares = [tensor for tensor in held if is_sharded(tensor)]
-        with lent(shares, main=main) as whole, brought_together(whole):
+        with self._averaged(), lent(shares, main=main) as whole, brought_together(whole):
             yield
 
     def numbers(self) -> dict[str, Any]:
@@ -155,6 +148,9 @@ class Learner:
             self.average.restore(state.averages, state.numbers)
         if self.accelerator.scaler is not None and "scaler" in state.numbers:
             self.accelerator.scaler.load_state_dict(state.numbers["scaler"])
+
+    def _average_values(self) -> dict[str, Tensor]:
+        return {} if self.average is None else dict(self.average.values)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return nullcontext() if self.average is None else self.average.swapped()

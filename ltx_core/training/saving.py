@@ -150,7 +150,7 @@ class Saver:
     def _write(self, step: int, state: TrainingState | None) -> StoreError | None:
         try:
             self.flush()
-            save_checkpoint(self.root, step, self.learner.exporting(self.parts.export), state)
+            save_checkpoint(self.root, step, self.parts.export, state)
             retain(self.root, self.plan.checkpoints.keep_last_n, self.also())
         except StoreError as error:
             return error
