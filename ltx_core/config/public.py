@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from ltx_core.config.judged_checks import judging_refusals
 from ltx_core.config.hub_section import hub_notices, hub_refusals
+from ltx_core.config.process_checks import process_refusals
 from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
 from ltx_core.models.attention_names import ON_CPU
@@ -41,7 +42,7 @@ def refusals(config: Config) -> list[str]:
             "acceleration.blocks_to_swap moves frozen weights, but model.training_mode is 'full', where "
             "every weight learns; set `blocks_to_swap: 0`, or train a LoRA"
         )
-    found += _pace(config)
+    found += _pace(config) + process_refusals(config)
     if config.lora.dropout == 1 and config.model.training_mode == "lora":
         found.append("lora.dropout is 1, which drops all that the LoRA could learn from; use less, as 0.1")
     whole = config.model.training_mode == "full"

@@ -7,13 +7,16 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from ltx_core.models.sharding import is_sharded
+
 HOST = torch.device("cpu")
 
 
 class Aside:
     """Puts a module's weights on the host and back, each to where it was; the module and who learns stay.
 
-    Weights that lie on the host already, as those of swapped blocks do, are left there.
+    Weights that lie on the host already, as those of swapped blocks do, are left there; those that are shared
+    out among processes stay, since all of them fetch them.
 
     Args:
         module: the model.
@@ -34,7 +37,8 @@ class Aside:
         if self.waiting:
             return
         tensors = chain(self.module.parameters(), self.module.buffers())
-        found = {id(tensor): tensor for tensor in tensors if tensor.device != self.host}
+        moves = (tensor for tensor in tensors if tensor.device != self.host and not is_sharded(tensor))
+        found = {id(tensor): tensor for tensor in moves}
         self._places = [(tensor, tensor.device) for tensor in found.values()]
         for tensor, _ in self._places:
             tensor.data = tensor.data.to(self.host)

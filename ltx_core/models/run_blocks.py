@@ -1,8 +1,9 @@
 """The one loop over a transformer's blocks: every family's forward pass runs its blocks through it.
 
 What may differ from run to run without changing a result lies here and nowhere else: which blocks recompute
-their activations in the backward pass, whose weights are swapped in (`swap.py`), whether the block's function
-is compiled (`compiling.py`), which kernel computes its attention (`attention.py`).
+their activations in the backward pass, whose weights are swapped in (`swap.py`) or shared out
+(`sharding.py`), whether the block's function is compiled (`compiling.py`), and which kernel computes its
+attention (`attention.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ltx_core.models.attention import attending
 from ltx_core.models.compiling import begin_pass, step_of
+from ltx_core.models.sharding import through
 from ltx_core.models.swap import swap_of
 
 Shared = TypeVar("Shared")
@@ -56,7 +58,7 @@ def run_blocks(
     with nullcontext() if swap is None else swap.forward() as turn:
         for index, block in enumerate(model.transformer_blocks):
             swapped = turn is not None and index in turn
-            run = turn.around(index, step) if turn is not None and swapped else step
+            run = turn.around(index, step) if turn is not None and swapped else through(block, step)
             arguments = (block, shared, hidden, index in stg_blocks)
             if learning and (swapped or (checkpointing and index % checkpointing == 0)):
                 hidden = checkpoint(run, *arguments, use_reentrant=False)

@@ -16,6 +16,7 @@ Design choices
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MethodType
@@ -63,6 +64,8 @@ def shard_blocks(model: Any, device: torch.device | str, *, adapters: bool) -> N
         setattr(module, ATTRIBUTE, True)
     for parameter in whole:
         parameter.data = parameter.data.to(device)
+    # Of the pass's output, which nothing changes in place.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
 
 
 def _run(module: nn.Module, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

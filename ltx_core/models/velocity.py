@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ltx_core.diffusion.track import Track
 from ltx_core.models.forward import transformer_forward
+from ltx_core.models.sharding import through
 from ltx_core.models.stream import Stream
 
 Modality = Literal["video", "audio"]
@@ -88,7 +89,7 @@ class Velocity:
         }
         device = next(iter(inputs.values())).device.type
         with torch.autocast(device, self.autocast) if self.autocast is not None else nullcontext():
-            video, audio = self.forward(
+            video, audio = through(self.model, self.forward)(
                 self.model,
                 streams.get("video"),
                 streams.get("audio"),

@@ -24,6 +24,7 @@ from ltx_core.models.lora.adapters import add_lora, continue_lora, load_lora, lo
 from ltx_core.models.lora.targets import linear_names
 from ltx_core.models.quantise.layers import Quantiser
 from ltx_core.models.quantise.methods import SKIP_TRANSFORMER
+from ltx_core.models.sharding import shard_blocks
 from ltx_core.models.swap import swap_blocks
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
@@ -32,6 +33,7 @@ from ltx_core.stages.modalities import needed_modalities
 from ltx_core.stages.recompute import checkpointing_of
 from ltx_core.stages.report import lora_metadata
 from ltx_core.training.checkpoint import Export
+from ltx_core.training.processes import place
 
 
 def open_velocity(
@@ -86,6 +88,7 @@ def open_training(context: Context) -> Velocity:
         if begun is not None:
             continue_lora(velocity.model, begun)
         _swap(context, velocity.model)
+        _share(context, velocity.model)
         _compile(context, velocity.model)
         return replace(velocity, base=partial(lora_off, velocity.model))
     model = _load(context, torch.float32, needed_modalities(config))
@@ -93,6 +96,7 @@ def open_training(context: Context) -> Velocity:
         load_full(model, begun)
     train_all(model, streams, config.optimization.frozen)
     _swap(context, model)
+    _share(context, model)
     _compile(context, model)
     dtype = context.models.dtype
     computed = None if dtype == torch.float32 else dtype
@@ -142,7 +146,8 @@ def _load(
     method = context.config.acceleration.base_method if whole is None else None
     quantiser = Quantiser.of(method, SKIP_TRANSFORMER)
     load = family_of(context.info).load_transformer
-    device = HOST if context.config.acceleration.blocks_to_swap else models.device
+    waits = context.config.acceleration.blocks_to_swap or _shares(context)
+    device = HOST if waits else models.device
     return load(context.info, device, dtype, modalities, component, quantiser)
 
 
@@ -153,10 +158,21 @@ def _swap(context: Context, model: Any) -> None:
         swap_blocks(model, count, context.models.device)
 
 
+def _shares(context: Context) -> bool:
+    """Whether this process is one of several that each hold a part of the weights."""
+    return context.config.acceleration.distribution == "fsdp" and place().world > 1
+
+
+def _share(context: Context, model: Any) -> None:
+    """Share the weights of a transformer that lies on the host out among the processes of a training."""
+    if _shares(context):
+        shard_blocks(model, context.models.device, adapters=not is_full(context.config))
+
+
 def _compile(context: Context, model: Any) -> None:
-    place = context.config.acceleration
-    if place.compile:
-        compile_blocks(model, mode=place.compile_mode)
+    options = context.config.acceleration
+    if options.compile:
+        compile_blocks(model, mode=options.compile_mode)
 
 
 def _velocity(context: Context, model: Any) -> Velocity:

@@ -13,6 +13,8 @@ from ltx_core.errors import LtxError
 from ltx_core.training.options import NO_GPU, AccelerationOptions
 from ltx_core.training.processes import launched, place
 
+SHARDS = "shards"
+"""The accelerator's attribute that says whether each process holds a part of the weights."""
 PATIENCE = timedelta(hours=1)
 """How long a process waits for another before it gives up. One that dies is noticed at once by whoever
 started them; this is for one that hangs, and is longer than any save of the first process alone."""
@@ -51,11 +53,13 @@ def make_accelerator(options: AccelerationOptions) -> Accelerator:
         )
     try:
         handlers = [InitProcessGroupKwargs(timeout=PATIENCE)]
-        return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=handlers)
+        accelerator = Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=handlers)
     except ValueError as error:
         raise LtxError(
             f"this process has set up another precision or device before ({error}); train in a new process"
         ) from error
+    setattr(accelerator, SHARDS, options.distribution == "fsdp" and accelerator.num_processes > 1)
+    return accelerator
 
 
 def leave() -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, gather_object
+from accelerate.utils import gather_object
+
+from ltx_core.training.device import SHARDS
 
 ItemT = TypeVar("ItemT")
 FoundT = TypeVar("FoundT")
@@ -42,4 +44,4 @@ def spread(
 
 def sharded(accelerator: Accelerator) -> bool:
     """Whether each process holds a part of the weights, so that all must be in the same forward pass."""
-    return bool(accelerator.distributed_type == DistributedType.FSDP)
+    return bool(getattr(accelerator, SHARDS, False))
