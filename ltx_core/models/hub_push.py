@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,18 +128,18 @@ def _ready(api: HfApi, target: Target) -> None:
 def _protocol(target: Target) -> Iterator[None]:
     """Speak Git LFS to a hub of one's own, with no bars on the log of a run."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    before, bars = constants.HF_HUB_DISABLE_XET, not are_progress_bars_disabled()
+    utils: Any = import_module("huggingface_hub.utils")  # its names are there, but not declared
+    before, bars = constants.HF_HUB_DISABLE_XET, not utils.are_progress_bars_disabled()
     own = (target.endpoint or constants.ENDPOINT) != PUBLIC
     constants.HF_HUB_DISABLE_XET = before or own
-    disable_progress_bars()
+    utils.disable_progress_bars()
     try:
         yield
     finally:
         constants.HF_HUB_DISABLE_XET = before
         if bars:
-            enable_progress_bars()
+            utils.enable_progress_bars()
 
 
 @contextlib.contextmanager

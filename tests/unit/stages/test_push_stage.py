@@ -1,0 +1,207 @@
+"""The stages publish and push: when they are made anew, what is pushed where, and the command by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hub_server import TOKEN, Hub, hub_server
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from flows.cli import app
+from ltx_core.config.load import load
+from ltx_core.config.public import notices, refusals
+from ltx_core.config.root import Config
+from ltx_core.errors import ConfigError, LtxError
+from ltx_core.evaluation.card import publish
+from ltx_core.evaluation.report import ReportData
+from ltx_core.run import Pipeline
+from ltx_core.stages.publication import best_of, weights_in_forms
+from ltx_core.stages.publish import Publish
+from ltx_core.stages.push import Push
+from ltx_core.stages.push_source import resolve
+from ltx_core.store.rows import Row
+
+ROOT = Path(__file__).parents[3]
+LICENSES = [{"license": "CC-BY-NC-4.0", "clips": 3, "seconds": 4.5, "limits": ["non-commercial"]}]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with hub_server() as running:
+        yield running
+
+
+def config(tmp_path: Path, *overrides: str) -> Config:
+    settings = [f"workspace={tmp_path}", *overrides]
+    return load(ROOT / "configs" / "demo.yaml", settings, ROOT)
+
+
+def asked(tmp_path: Path, hub: Hub, *overrides: str) -> Config:
+    wishes = ("hub.push_to_hub=true", "hub.hub_model_id=me/foxes", f"hub.endpoint={hub.endpoint}")
+    return config(tmp_path, *wishes, *overrides)
+
+
+def row(stage: str, key: str, **columns: Any) -> Row:
+    return Row(key, "", stage, 1, "ok", "", (), f"content of {key}", "", "", "", (), (), "", columns)
+
+
+def context(found: Config, **rows: Row) -> Any:
+    """What a stage sees: its config, and the one row of each stage before."""
+    return SimpleNamespace(
+        config=found, results=lambda stage: [(None, rows[stage])], memo=lambda key, make: make(), info=None
+    )
+
+
+def published(tmp_path: Path, key: str) -> Path:
+    """A published folder of the row `key`, of the run `demo-1`."""
+    save_file({"a": torch.ones(3)}, tmp_path / "w.safetensors", {"rank": "1"})
+    lineage = {"published": key, "folder": "demo-1", "licenses": LICENSES}
+    files = {"config.yaml": b"{}", "samples/01.mp4": b"x" * 2000}
+    report = ReportData("demo", "t2v", lineage=lineage)
+    return publish(tmp_path / "published" / "demo", tmp_path / "w.safetensors", {}, report, files)
+
+
+def test_a_run_has_the_stage_only_where_it_is_asked_for(tmp_path: Path):
+    assert Pipeline(config(tmp_path)).stages()[-1] == "publish"
+    wished = config(tmp_path, "hub.push_to_hub=true", "hub.hub_model_id=me/foxes")
+    assert Pipeline(wished).stages()[-2:] == ["publish", "push"]
+
+
+def test_it_is_pushed_once_and_again_when_another_was(
+    tmp_path: Path, hub: Hub, caplog: pytest.LogCaptureFixture
+):
+    stage, folder = Push(), published(tmp_path, "p1")
+    first = context(asked(tmp_path, hub), publish=row("publish", "p1", folder="published/demo"))
+    (item,) = stage.items(first)
+    (made,) = stage.compute(first, [item])
+    assert "3 clips are non-commercial by their licence" in caplog.text
+    assert hub.files("me/foxes").keys() == {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    }
+    assert made.columns["commit"] == hub.repositories["me/foxes"].sha
+    kept = row("push", item.key)
+    assert stage.valid(first, kept) and stage.items(first) == [item]
+    seen = context(asked(tmp_path, hub, "hub.private=true"), publish=first.results("publish")[0][1])
+    assert stage.items(seen)[0].key == item.key, "who sees it is no part of what is pushed"
+    second = context(first.config, publish=row("publish", "p2", folder="published/demo"))
+    (other,) = stage.items(second)
+    elsewhere = context(asked(tmp_path, hub, "hub.revision=v2"), publish=row("publish", "p1"))
+    assert len({item.key, other.key, stage.items(elsewhere)[0].key}) == 3
+    list(stage.compute(second, [other]))
+    assert not stage.valid(first, kept) and stage.valid(second, row("push", other.key))
+    assert stage.valid(elsewhere, row("push", "any"))
+
+
+def test_a_publication_is_made_anew_for_another_best_step_licence_or_form(tmp_path: Path):
+    (tmp_path / "runs" / "demo-1").mkdir(parents=True)
+    evaluated = row("evaluate", "e1", run="runs/demo-1", report="report.html")
+    data = row("dataset", "d1")
+
+    def key(found: Config, of: Row = data) -> str:
+        return Publish().items(context(found, evaluate=evaluated, dataset=of))[0].key
+
+    plain = key(config(tmp_path))
+    assert (
+        key(config(tmp_path)) == plain == key(config(tmp_path, "hub.private=true", "hub.endpoint=http://h"))
+    )
+    keys = [
+        key(config(tmp_path, "hub.license=mit")),
+        key(config(tmp_path, "checkpoints.formats=[diffusers]")),
+        key(config(tmp_path), replace(data, columns={"rights": '{"s": {"license": "mit"}}'})),
+        key(config(tmp_path), replace(data, columns={"rights": '{"s": {"license": "cc0-1.0"}}'})),
+    ]
+    best = {"step": 4, "value": 0.5, "metric": "weighted", "checkpoint": None}
+    (tmp_path / "runs" / "demo-1" / "best.json").write_text(json.dumps(best))
+    assert len({plain, *keys, key(config(tmp_path))}) == 6
+
+
+def test_the_best_step_is_published_where_it_is_another(tmp_path: Path):
+    found, run = config(tmp_path), tmp_path / "runs" / "demo-1"
+    kept = run / "checkpoints" / "step_000004"
+    kept.mkdir(parents=True)
+    save_file({"a": torch.ones(3)}, run / "lora.safetensors")
+    assert best_of(found, run) is None
+    facts = {"step": 4, "value": 0.5, "metric": "weighted", "checkpoint": "checkpoints/step_000004"}
+    (run / "best.json").write_text(json.dumps(facts))
+    assert best_of(found, run) is None, "its weights are not there"
+    save_file({"a": torch.ones(3)}, kept / "lora.safetensors")
+    same = best_of(found, run)
+    assert same is not None and not same.differs
+    assert weights_in_forms(context(found), run / "lora.safetensors", same) == {}
+    save_file({"a": torch.zeros(3)}, kept / "lora.safetensors")
+    best, forms = best_of(found, run), config(tmp_path, "checkpoints.formats=[diffusers]")
+    files = weights_in_forms(context(forms), run / "lora.safetensors", best)
+    assert best is not None and best.differs
+    names = {
+        "pytorch_lora_weights.safetensors",
+        "best/lora.safetensors",
+        "best/pytorch_lora_weights.safetensors",
+    }
+    assert files.keys() == names and files["best/lora.safetensors"] == kept / "lora.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ("hub.hub_model_id=hf_0123456789abcdefABCD", "holds a token; take it out and set HF_TOKEN"),
+        ("hub.endpoint=https://ada:secret@hub", "holds a user, a password or a query"),
+        ("hub.endpoint=hub.example", "is no address"),
+        ("hub.token=hf_0123456789abcdefABCD", "unknown key"),
+    ],
+)
+def test_a_config_holds_no_token(tmp_path: Path, wish: str, says: str):
+    with pytest.raises(ConfigError, match=says):
+        config(tmp_path, wish)
+
+
+def test_what_cannot_be_pushed_is_refused_and_what_will_be_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_TOKEN", "x")
+    (refused,) = refusals(config(tmp_path, "hub.push_to_hub=true"))
+    assert "hub.hub_model_id says no repository" in refused
+    (refused,) = refusals(config(tmp_path, "hub.push_to_hub=true", "hub.hub_model_id=foxes"))
+    assert "'foxes' is no name of a repository" in refused
+    source = '[{"path": "data/footage", "license": "CC-BY-ND-4.0"}]'
+    wishes = ("hub.push_to_hub=true", "hub.hub_model_id=me/foxes", "hub.private=true")
+    told, licence = notices(config(tmp_path, *wishes, f"dataset.source={source}"))
+    assert (
+        f"{tmp_path}/published/demo is pushed to me/foxes at " in told and "private where it is made" in told
+    )
+    assert "footage is no derivatives by its licence (CC-BY-ND-4.0)" in licence
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert "no token is known here yet" in notices(config(tmp_path, *wishes))[0]
+
+
+def test_the_command_lists_first_and_pushes_what_is_published(tmp_path: Path, hub: Hub):
+    folder, run = published(tmp_path, "p1"), tmp_path / "runs" / "demo-1"
+    run.mkdir(parents=True)
+    settings = f"name: demo\nworkspace: {tmp_path}\nhub: {{endpoint: '{hub.endpoint}'}}\n"
+    for place in (folder, run):
+        (place / "config.yaml").write_text(settings)
+    command = ["push", str(run), "--to", "me/foxes", "--private"]
+    dry = CliRunner().invoke(app, [*command, "--dry-run"])
+    assert "samples/01.mp4" in dry.output and "2.0 KiB" in dry.output and "nothing was sent" in dry.output
+    assert "3 clips are non-commercial" in dry.output and hub.requests == []
+    assert "/me/foxes: pushed, commit " in CliRunner().invoke(app, command).output
+    assert hub.repositories["me/foxes"].private and "lora.safetensors" in hub.files("me/foxes")
+    assert resolve(folder)[0] == folder
+    nobody = CliRunner().invoke(app, ["push", str(folder)])
+    assert isinstance(nobody.exception, ConfigError) and "give --to OWNER/NAME" in str(nobody.exception)
+    other = run.with_name("demo-2")
+    run.rename(other)
+    with pytest.raises(LtxError, match=r"does not hold what .*demo-2 has trained"):
+        resolve(other)
+    with pytest.raises(ConfigError, match="is no config, no run's folder and no published one"):
+        resolve(tmp_path)
