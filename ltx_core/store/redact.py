@@ -110,7 +110,7 @@ class Redactor:
         text = BEARER.sub(rf"\1{HIDDEN}", text)
         text = ASSIGNED.sub(rf"\1{HIDDEN}", text)
         for pattern, stands in self._folders:
-            text = pattern.sub(lambda _, stands=stands: stands, text)
+            text = pattern.sub(stands.replace("\\", r"\\"), text)
         return HOMES.sub("~", text)
 
     @cached_property
