@@ -31,8 +31,7 @@ def samples(facts: CardFacts) -> str:
     if not facts.samples:
         return ""
     rows: list[dict[str, object]] = [
-        {"sample": f"`{one.path}`", "prompt": shortened(one.prompt), "seed": one.seed}
-        for one in facts.samples
+        {"sample": one.path, "prompt": shortened(one.prompt), "seed": one.seed} for one in facts.samples
     ]
     players = "\n".join(
         f'<video controls loop muted width="320" src="{quote(one.path)}"></video>'
@@ -119,8 +118,8 @@ def limits(report: ReportData, facts: CardFacts) -> str:
         f"Other sizes and lengths than those of the training ({sizes}) were not measured." if sizes else "",
         "Measured is the loss at strength 1 on clips of the same kind; a low loss is no proof of a good "
         "picture. Look at the samples." + _compared(report),
-        "It was not measured together with other LoRAs, nor on distilled or quantised forms of the base"
-        + (f" other than {report.model['base weights']}." if report.model.get("base weights") else "."),
+        "It was not measured together with other LoRAs, nor on a distilled base, nor on one that is stored "
+        "in another precision than in the training.",
         "It was not tested for safety. What the base model can do wrong, it can do wrong too.",
     ]
     if not facts.rights:

@@ -57,7 +57,7 @@ def card_text(report: ReportData, metadata: Mapping[str, object], facts: CardFac
             [{"": name, "value": number(value)} for name, value in _facts(report, metadata).items()]
         ),
         "## Use",
-        _use(report, metadata),
+        _use(report, metadata, more),
         card_parts.files(more),
         *_results(report),
         "## Limits",
@@ -87,10 +87,11 @@ def _facts(report: ReportData, metadata: Mapping[str, object]) -> dict[str, obje
     }
 
 
-def _use(report: ReportData, metadata: Mapping[str, object]) -> str:
+def _use(report: ReportData, metadata: Mapping[str, object], facts: CardFacts) -> str:
     trigger = str(metadata.get("trigger") or "")
     prompt = f"your prompt, {trigger}" if trigger else "your prompt"
-    base = str(metadata.get("base_model") or "path/to/the/base/model")
+    named = metadata.get("base_model") if facts.base_model is None else facts.base_model
+    base = str(named or "path/to/the/base/model")
     lines = []
     if trigger:
         lines.append(f"Put the trigger into the prompt: {markdown_text(trigger)}")

@@ -145,7 +145,8 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 def event_line(event: Mapping[str, Any]) -> str:
     """An event in words: `interrupted: step 120, seconds 3.1`."""
-    facts = ", ".join(f"{name} {value}" for name, value in event.items() if name not in ("event", "time"))
+    plain = {name: value for name, value in event.items() if isinstance(value, str | int | float)}
+    facts = ", ".join(f"{name} {value}" for name, value in plain.items() if name not in ("event", "time"))
     name = str(event.get("event", "")).replace("_", " ")
     return f"{name}: {facts}" if facts else name
 

@@ -37,7 +37,7 @@ MAIN = (
     "gradient_accumulation_steps",
 )
 """Options of training that the card names whatever their value; others where they differ from the default."""
-TABLES = ("clips", "set_aside")
+PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,7 @@ def card_facts(
 def training_facts(config: Config) -> dict[str, object]:
     """How a config trains: what everyone asks for, and what differs from the defaults."""
     options, plain = config.optimization, type(config.optimization)()
+    precision = PRECISIONS[config.acceleration.precision]
     conditions = [
         f"{modality}: {condition.type} (share of steps {condition.probability:g})"
         for modality, stream in config.training_strategy.streams.items()
@@ -181,7 +182,7 @@ def training_facts(config: Config) -> dict[str, object]:
         **{name.replace("_", " "): getattr(options, name) for name in MAIN},
         "further options": ", ".join(further) or "as by default",
         "noise levels": config.flow_matching.timestep_sampling_mode,
-        "precision": f"{config.acceleration.precision}, weights exported in {config.checkpoints.precision}",
+        "precision": f"{precision}, weights exported in {config.checkpoints.precision}",
         "seed": str(config.seed),
     }
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ltx_core.config.load import dump
 from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import RIGHTS
@@ -99,8 +100,12 @@ def _publish(context: Context, key: str, run: Path, folder: Path) -> None:
     config = context.config
     product, secrets = product_of(config, run), publication.secrets_of(config)
     best = publication.best_of(config, run)
-    files = {**_files(run), **publication.weights_in_forms(context, product, best)}
-    data = report_data(context, run, read_measured(run))
+    files = {
+        **_files(run),
+        "config.yaml": dump(config).encode(),
+        **publication.weights_in_forms(context, product, best),
+    }
+    data = replace(report_data(context, run, read_measured(run)), config_yaml=dump(config))
     tables = publication.tables(context, data, secrets)
     details = publication.details(context, run)
     samples = [name for name in files if name.startswith("samples/")]
@@ -115,8 +120,8 @@ def _publish(context: Context, key: str, run: Path, folder: Path) -> None:
 
 
 def _files(run: Path) -> dict[str, Content]:
-    """Report, config and samples of a run, by their paths in the published folder."""
-    files: dict[str, Content] = {REPORT: run / REPORT, "config.yaml": run / "config.yaml"}
+    """Report and samples of a run, by their paths in the published folder."""
+    files: dict[str, Content] = {REPORT: run / REPORT}
     for path in sorted((run / "samples" / "after").glob("*")):
         files[f"samples/{path.name}"] = path
     return files
