@@ -54,6 +54,8 @@ def execute(job: Job, until: str | None = None) -> tuple[Path, dict[str, Any]]:
 def _run(job: Job, pipeline: Pipeline, until: str | None) -> dict[str, Any]:
     for warning in pipeline.refuse():
         errors.print(f"warning: {warning}", markup=False)
+    for line in pipeline.changes():
+        errors.print(line, markup=False)
     with _signals(), ScreenDisplay() as display, Work(job, pipeline, display) as work:
         work.warm()
         with server(pipeline.config.workspace / "prefect"):

@@ -73,6 +73,8 @@ def open_run(config: str, overrides: Sequence[str] | None) -> Work:
     work.pipeline.config.fetch(log.info)
     for warning in [*(found.message for found in older), *work.pipeline.refuse()]:
         log.warning("%s", warning)
+    if changes := work.pipeline.changes():
+        log.info("%s", "\n".join(changes))
     work.pipeline.begin()
     return work
 

@@ -19,6 +19,7 @@ from ltx_core.config.root import Config
 from ltx_core.config.wishes import Wish
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.stages.base import Item, NotReadyError, Stage, StagePlan
+from ltx_core.stages.changes import compare
 from ltx_core.stages.compute import compute_chunk, cut, set_aside
 from ltx_core.stages.context import Context
 from ltx_core.stages.device import Device, find_device
@@ -83,6 +84,11 @@ class Pipeline:
             ConfigError: for what cannot end well.
         """
         return refuse(self.config)
+
+    def changes(self) -> list[str]:
+        """What is configured other than in an earlier run of this name, and what follows; () for nothing."""
+        found = compare(self.context)
+        return [] if found is None else found.lines
 
     def begin(self) -> None:
         """Mark the beginning of a run: times are counted from here."""

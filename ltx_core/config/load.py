@@ -39,6 +39,8 @@ PATH_FIELDS = (
     ("trackio", "dir"),
 )
 """Where paths stand; they are made absolute when the config is read."""
+WORDS = {"load_checkpoint": "latest"}
+"""Words that stand in place of a path; a folder of that name is written `./latest`."""
 FILE_FIELDS = frozenset(name for condition in FILE_CONDITIONS for name in condition.FILES)
 """Where paths stand in a condition of a sample."""
 
@@ -177,7 +179,8 @@ def _absolute(raw: dict[str, Any], base_dir: Path) -> dict[str, Any]:
         node: Any = raw
         for parent in parents:
             node = node.get(parent) if isinstance(node, dict) else None
-        if isinstance(node, dict) and isinstance(node.get(last), str | os.PathLike):
+        word = WORDS.get(last)
+        if isinstance(node, dict) and isinstance(node.get(last), str | os.PathLike) and node[last] != word:
             here = _resolve(str(node[last]), base_dir)
             of_hub = last == "model_path" and not here.exists() and is_downloaded(str(node[last]))
             node[last] = str(node[last]) if of_hub else str(here)

@@ -37,8 +37,8 @@ class ModelSection(Section):
     training_mode: Literal["lora", "full"] = "lora"
     """`full`: every weight of the transformer's modalities that the mode has learns; `lora` is not read."""
     load_checkpoint: Path | None = None
-    """Weights to train on from, of the same `training_mode`: a file, or the folder of a run or a checkpoint
-    that holds `lora.safetensors` or `transformer/`."""
+    """Weights to train on from, of the same `training_mode`: a file, the folder of a run or a checkpoint that
+    holds `lora.safetensors` or `transformer/`, or `latest`: the newest of the other runs of this name."""
 
     def fetch(self, tell: Callable[[str], None]) -> None:
         """Download what the config names by its repository and is not on this machine.
@@ -163,3 +163,6 @@ class EngineSection(Section):
     """CPU threads of the model libraries; None: all cores, divided among the workers."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Processes that prepare data side by side; each loads the models that it uses onto the GPU."""
+    resumes: Annotated[int, Field(ge=0)] = 3
+    """How often a run goes on with a training that was stopped from outside (a preempted machine, `kill`) and
+    has saved its state; 0: the run ends then."""

@@ -28,10 +28,11 @@ from ltx_core.models.sharding import shard_blocks
 from ltx_core.models.swap import swap_blocks
 from ltx_core.models.velocity import Velocity
 from ltx_core.stages.context import Context
-from ltx_core.stages.folder import beginning, is_full, product_of
+from ltx_core.stages.folder import is_full, product_of
 from ltx_core.stages.modalities import needed_modalities
 from ltx_core.stages.recompute import checkpointing_of
 from ltx_core.stages.report import lora_metadata
+from ltx_core.stages.warm import beginning_of
 from ltx_core.training.checkpoint import Export
 from ltx_core.training.processes import place
 
@@ -81,7 +82,7 @@ def open_training(context: Context) -> Velocity:
         ConfigError: when there is no such checkpoint.
     """
     config = context.config
-    streams, begun = list(config.training_strategy.streams), beginning(config)
+    streams, begun = list(config.training_strategy.streams), beginning_of(context)
     if not is_full(config):
         velocity = _opened(context, None, None)
         add_lora(velocity.model, config.lora, config.seed, streams, config.optimization.frozen)
@@ -115,7 +116,7 @@ def exporter(context: Context, velocity: Velocity, dataset: str) -> Export:
     """
     config = context.config
     dtype = getattr(torch, config.checkpoints.precision)
-    begun = beginning(config)
+    begun = beginning_of(context)
     origins: list[Path | Component] = [*([] if begun is None else [begun]), _base(context)]
 
     def export(folder: Path, step: int) -> None:

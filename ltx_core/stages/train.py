@@ -5,7 +5,7 @@ Entry to loss in four files: here, `training/loop.py`, `training/step.py`, `diff
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,11 +14,11 @@ from ltx_core.config.root import Config
 from ltx_core.curation.functions import mark
 from ltx_core.errors import LtxError
 from ltx_core.stages.base import Item, Stage, pending
+from ltx_core.stages.changes import compare
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.folder import (
     begin,
-    beginning,
     folder_of,
     is_full,
     place,
@@ -27,10 +27,13 @@ from ltx_core.stages.folder import (
     stated,
     weights_of,
 )
+from ltx_core.stages.judged import chosen_checkpoint, judge_options, judged_section
+from ltx_core.stages.longer import take_over
 from ltx_core.stages.mixture import shape_tokens, shares_of
 from ltx_core.stages.report import base_fingerprint, base_quantization
+from ltx_core.stages.warm import beginning_of, note_beginning
 from ltx_core.store.dataset import Sample
-from ltx_core.store.keys import digest, digest_file
+from ltx_core.store.keys import Keys, digest, digest_file
 from ltx_core.store.redact import redactor
 from ltx_core.store.rows import PendingRow, Row
 from ltx_core.training.options import OPTIMIZERS, OptimizationOptions
@@ -65,7 +68,11 @@ class Train(Stage):
 
     def section(self, context: Context) -> dict[str, Any]:
         """What changes the weights; where it runs and how often it saves does not."""
-        config = context.config
+        begun = beginning_of(context)
+        return self.without_beginning(context.config) | ({} if begun is None else _begun(digest_file(begun)))
+
+    def without_beginning(self, config: Config) -> dict[str, Any]:
+        """`section` but for the weights that the training begins with."""
         return {
             "strategy": config.training_strategy.model_dump(mode="json"),
             **({"training_mode": "full"} if is_full(config) else {"lora": config.lora.as_key()}),
@@ -76,8 +83,32 @@ class Train(Stage):
             "export": config.checkpoints.precision,
             "seed": config.seed,
             "trigger": config.dataset.trigger,
-            **_beginning(config),
+            **judged_section(config),
         }
+
+    def key_with(self, context: Context) -> Callable[[str], str]:
+        """The key of the config's run by the digest of the weights that it begins with.
+
+        Raises:
+            NotReadyError: while the dataset is missing.
+        """
+        context.results("dataset")
+        return lambda begun: self.key_of(context, context.config, begun)
+
+    def key_of(self, context: Context, config: Config, begun: str | None) -> str:
+        """The key of another config's run on this dataset and base.
+
+        Args:
+            context: of the config whose dataset and base these are.
+            config: the other one.
+            begun: digest of the weights that it begins with, or None.
+
+        Raises:
+            NotReadyError: while the dataset is missing.
+        """
+        ((_, row),) = context.results("dataset")
+        section = self.without_beginning(config) | ({} if begun is None else _begun(begun))
+        return Keys(self.name, self.version, section, self.fingerprint(context)).of([row.content_digest])
 
     def fingerprint(self, context: Context) -> str:
         """The transformer and the connectors."""
@@ -101,14 +132,19 @@ class Train(Stage):
         """Train, or go on from the newest checkpoint of this very run."""
         for item in items:
             folder = run_folder(context.config, item.key)
+            found = compare(context)
             begin(folder, context.config, _lineage(context, item))
+            note_beginning(context, folder)
+            if found is not None and found.longer:
+                take_over(found.run, folder, item.key)
             if place_of_this().world > 1:
                 from ltx_core.stages.together import tell
 
                 tell(context.config, item.key)
-            outcome = train(context, folder, item.key)
+            outcome = train(context, folder, item.key, () if found is None else found.facts)
             product = product_of(context.config, folder)
-            place(product_of(context.config, outcome.checkpoint), product)
+            chosen = chosen_checkpoint(context.config, outcome.checkpoint, outcome.best)
+            place(product_of(context.config, chosen), product)
             found = digest_file(weights_of(product))
             yield pending(
                 item,
@@ -123,13 +159,21 @@ class Train(Stage):
             )
 
 
-def train(context: Context, folder: Path, identity: str) -> Any:
-    """Wire the config's parts together and run the loop; returns its `Outcome`."""
+def train(context: Context, folder: Path, identity: str, changes: Sequence[Mapping[str, Any]] = ()) -> Any:
+    """Wire the config's parts together and run the loop; returns its `Outcome`.
+
+    Args:
+        context: of the config.
+        folder: of the run.
+        identity: its key.
+        changes: what the config has other than an earlier run, for the log.
+    """
     from ltx_core.assemble import assemble
     from ltx_core.stages.batches import Rows, open_contexts, scales
     from ltx_core.stages.factors import reference_factors
     from ltx_core.stages.hooks import make_hooks
     from ltx_core.stages.network import exporter, open_training
+    from ltx_core.stages.remedies import remedies
     from ltx_core.training.device import make_accelerator
     from ltx_core.training.loop import train as run_loop
     from ltx_core.training.plan import Parts
@@ -142,7 +186,7 @@ def train(context: Context, folder: Path, identity: str) -> Any:
     rows = Rows(context, samples)
     velocity = open_training(context)
     contexts = open_contexts(context, rows)
-    plan = make_plan(context, folder, identity, samples)
+    plan = replace(make_plan(context, folder, identity, samples), changes=tuple(changes))
     parts = Parts(
         model=velocity.model,
         read=rows.reader(),
@@ -150,8 +194,9 @@ def train(context: Context, folder: Path, identity: str) -> Any:
         contexts=contexts,
         predict=velocity,
         export=exporter(context, velocity, row.content_digest),
+        remedies=lambda shortage: remedies(context),
     )
-    hooks = make_hooks(context, folder, rows, velocity, contexts)
+    hooks = make_hooks(context, folder, rows, velocity, contexts, accelerator)
     tell = Bounded(lambda progress: _tell(context, progress), memory)
     return run_loop(plan, parts, accelerator, hooks, tell)
 
@@ -176,6 +221,7 @@ def make_plan(context: Context, folder: Path, identity: str, samples: Sequence[S
         ahead=config.data.num_dataloader_workers,
         pace=pace_of(context, trained),
         offload=config.acceleration.offload_optimizer_during_validation,
+        judge=judge_options(config, samples),
         tensorboard=config.tensorboard,
         tracking=tracking_of(config),
         tokens=shape_tokens(context, trained),
@@ -207,10 +253,9 @@ def tracking_of(config: Config) -> Tracking:
     )
 
 
-def _beginning(config: Config) -> dict[str, str]:
-    """The weights that the training goes on from, by their bytes; nothing for one that begins anew."""
-    found = beginning(config)
-    return {} if found is None else {"load_checkpoint": digest_file(found)}
+def _begun(weights: str) -> dict[str, str]:
+    """The weights that the training goes on from, by the digest of their bytes."""
+    return {"load_checkpoint": weights}
 
 
 def _lineage(context: Context, item: Item) -> dict[str, Any]:

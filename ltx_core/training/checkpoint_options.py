@@ -19,8 +19,8 @@ class CheckpointOptions:
         minutes: a checkpoint is saved too when so many minutes have passed since the last; None: never.
         keep_last_n: checkpoints that are kept, -1 for all. Never removed are the newest, the best, and one
             that another run began with.
-        keep_best: save at a step whose held-out loss is the lowest so far (`validation.best_metric`), and keep
-            that checkpoint beside the newest ones.
+        keep_best: save at a step whose held-out loss is the lowest so far (`validation.best_metric`), and
+            keep that checkpoint beside the newest ones.
         publish: which weights become the run's product: those of the last step, or of the best.
         precision: of the exported weights. The training state is always exact.
         no_resume: begin at step 0 although there is a checkpoint.

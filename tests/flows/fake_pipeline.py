@@ -34,6 +34,9 @@ class FakePipeline:
     def refuse(self) -> list[str]:
         return []
 
+    def changes(self) -> list[str]:
+        return []
+
     def begin(self) -> None:
         """Times are counted from here."""
 
