@@ -28,7 +28,7 @@ def show_estimate(found: Estimate) -> None:
     for name, text in (
         ("host memory", f"about {amount(found.host)}"),
         ("time", _time(found)),
-        ("learning", f"{found.trained_parameters:,} numbers"),
+        ("learning", _learning(found)),
         ("tokens", _tokens(found)),
         ("disk", _disk(found)),
     ):
@@ -101,6 +101,13 @@ def _time(found: Estimate) -> str:
         return "unknown: nothing was measured in this workspace yet"
     names = ", ".join(found.unknown)
     return f"about {duration(found.seconds)}, and unknown for {names}: not measured in this workspace yet"
+
+
+def _learning(found: Estimate) -> str:
+    count, each = found.trained_parameters, found.moment_bytes / max(1, found.trained_parameters)
+    means = f"; the average of the weights 4 more, {found.average}" if found.average else ""
+    guess = " (taken to be as AdamW)" if ":" in found.optimizer else ""
+    return f"{count:,} numbers; {found.optimizer} keeps {each:.3g} bytes for each{guess}{means}"
 
 
 def _tokens(found: Estimate) -> str:

@@ -55,6 +55,9 @@ class Estimate:
         fit: memory of the device.
         host: bytes of the machine's memory.
         trained_parameters: numbers that learn.
+        optimizer: which.
+        moment_bytes: of its state.
+        average: where an average of the weights lies; "" without one.
         tokens: of every bucket.
         store_bytes: of the missing rows; None while the number of clips is unknown.
         checkpoint_bytes: of the checkpoints that a training keeps.
@@ -65,6 +68,9 @@ class Estimate:
     fit: Fit
     host: int
     trained_parameters: int
+    optimizer: str
+    moment_bytes: int
+    average: str
     tokens: tuple[Tokens, ...]
     store_bytes: int | None
     checkpoint_bytes: int
@@ -87,7 +93,8 @@ def estimate(context: Context, plans: Sequence[StagePlan], device: Device) -> Es
         ModelError: when the model is missing or damaged.
         ConfigError: when a bucket does not fit the model.
     """
-    memory = Memory(context, device.gpu)
+    memory, options = Memory(context, device.gpu), context.config.optimization
+    moments, host = memory.learning.moments or 0, options.ema_offload
     training = any(plan.stage == "train" and (plan.missing or not plan.ready) for plan in plans)
     return Estimate(
         seconds=sum(plan.seconds or 0.0 for plan in plans),
@@ -95,9 +102,12 @@ def estimate(context: Context, plans: Sequence[StagePlan], device: Device) -> Es
         fit=_fit(memory, device),
         host=memory.host(Settings.of(context.config)),
         trained_parameters=memory.trained,
+        optimizer=options.optimizer_type,
+        moment_bytes=moments,
+        average="" if options.ema_decay is None else "in the machine's memory" if host else "on the device",
         tokens=memory.tokens,
         store_bytes=store_bytes(context, plans, lambda plan: missing_rows(context, plan)),
-        checkpoint_bytes=checkpoint_bytes(context, memory.trained) if training else 0,
+        checkpoint_bytes=checkpoint_bytes(context, memory.trained, moments) if training else 0,
     )
 
 

@@ -16,8 +16,6 @@ from ltx_core.stages.tokens import tokens_of
 
 PRECISION_BYTES = {"no": 4, "bf16": 2, "fp16": 2, "bfloat16": 2, "float32": 4}
 """Bytes of a number by `mixed_precision_mode`, `latents_dtype` and `checkpoints.precision`."""
-STATE_BYTES = {"full": 12, "minimal": 4, "off": 0}
-"""Bytes of a trained number in a checkpoint's state: weight and two moments, or the weight alone."""
 CAPTION_TOKENS = 128
 """Tokens of a caption that is not written yet; a guess (about 90 words)."""
 
@@ -35,13 +33,21 @@ def store_bytes(
     return total
 
 
-def checkpoint_bytes(context: Context, trained: int) -> int:
-    """Of the checkpoints that a training keeps."""
+def checkpoint_bytes(context: Context, trained: int, moments: int) -> int:
+    """Of the checkpoints that a training keeps.
+
+    Args:
+        context: of the config.
+        trained: numbers that learn.
+        moments: bytes of the optimizer's state.
+    """
     options, steps = context.config.checkpoints, context.config.optimization.steps
     written = 1 if options.interval is None else -(-steps // options.interval)
     kept = written if options.keep_last_n < 0 else min(written, max(1, options.keep_last_n))
     whole = transformer_parameter_count(context.info, MODALITIES) if is_full(context.config) else trained
-    state = trained * STATE_BYTES[options.save_training_state]
+    exact = 1 if context.config.optimization.ema_decay is None else 2
+    state = 0 if options.save_training_state == "off" else trained * PRECISION_BYTES["float32"] * exact
+    state += moments if options.save_training_state == "full" else 0
     return kept * (whole * PRECISION_BYTES[options.precision] + state)
 
 

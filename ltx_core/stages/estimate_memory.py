@@ -15,10 +15,11 @@ from math import prod
 
 from ltx_core.errors import ConfigError
 from ltx_core.models.headers import weight_shapes
-from ltx_core.models.lora.shapes import adapter_count, kept_per_token
+from ltx_core.models.lora.shapes import adapter_count, adapter_shapes, kept_per_token
 from ltx_core.models.lora.targets import Size, linear_names, plan_adapters
 from ltx_core.models.memory.block import Arithmetic, Load
 from ltx_core.models.memory.codecs import sound_bytes, text_bytes
+from ltx_core.models.memory.optimizers import moment_bytes, update_bytes
 from ltx_core.models.memory.shape import TransformerShape, transformer_shape
 from ltx_core.models.memory.training import (
     Activations,
@@ -133,6 +134,15 @@ class Memory:
         return adapter_count(self.config.lora, self.adapted, self.shapes)
 
     @cached_property
+    def learned(self) -> list[tuple[int, ...]]:
+        """Shapes of all tensors that learn."""
+        if self.full:
+            return [shape for name, shape in self.shapes.items() if self._learns(name)]
+        lora, layers = self.config.lora, self.adapted.items()
+        each = (adapter_shapes(lora, size, self.shapes[f"{name}.weight"]) for name, size in layers)
+        return [shape for found in each for shape in found.values()]
+
+    @cached_property
     def numbers(self) -> Arithmetic:
         """Bytes of numbers in a training's passes."""
         precision = self.config.acceleration.precision
@@ -146,7 +156,16 @@ class Memory:
     @cached_property
     def learning(self) -> Learning:
         """What learns, and what comes with it."""
-        return Learning(self.trained, half=self.width < 4, gpu=self.gpu)
+        options = self.config.optimization
+        kind, averaged = options.optimizer_type, options.ema_decay is not None and not options.ema_offload
+        return Learning(
+            self.trained,
+            half=self.width < 4,
+            gpu=self.gpu,
+            moments=moment_bytes(kind, self.learned, options.optimizer_params),
+            updating=update_bytes(kind, self.learned, gpu=self.gpu),
+            averages=self.trained * 4 if averaged else 0,
+        )
 
     def weights(self, settings: Settings) -> WeightBytes:
         """Bytes of the transformer's frozen weights; of a full training those that do not learn."""
@@ -195,7 +214,8 @@ class Memory:
     def samples(self, settings: Settings) -> Need:
         """Samples and held-out loss beside a training: passes without gradients, then decoding alone."""
         weights = self.weights(settings).resident(settings.swap) + self.connectors + self.trained * 4
-        state = 0 if self.config.acceleration.offload_optimizer_during_validation else self.trained * 8
+        offload = self.config.acceleration.offload_optimizer_during_validation
+        state = self.learning.averages if offload else self.learning.kept
         load = self.load(replace(settings, batch=1, budget=None))
         shape = transformer_shape(self.info.config("transformer"), self.needed)
         count = max(1, min(8, SAMPLE_TOKENS // max(1, load.video + load.audio)))
@@ -268,6 +288,6 @@ class Memory:
             return HOST_BASE + HOST_CACHE + max(need.peak for need in needs)
         frozen = self.weights(settings)
         # The transformer waits here while samples are decoded; with swapped blocks it is read into here.
-        waiting = frozen.all + self.trained * 4
+        waiting = frozen.all + self.trained * (8 if self.config.optimization.ema_offload else 4)
         reading = largest_bytes(self.shapes, 4)
         return HOST_BASE + HOST_CACHE + max(waiting, frozen.host(settings.swap)) + reading

@@ -167,11 +167,22 @@ def lora_metadata(context: Context, step: int, dataset: str) -> dict[str, str]:
         "trigger": config.dataset.trigger,
         "dataset_digest": dataset,
         "step": str(step),
+        **_average(config),
         "seed": str(config.seed),
         "software": f"ltx-flows {__version__}",
         "code_version": __version__,
         **factor_metadata(context),
     }
+
+
+def _average(config: Config) -> dict[str, str]:
+    """That the weights are an average over steps, and which, where they are."""
+    options = config.optimization
+    if options.ema_decay is None:
+        return {}
+    warm = ", with warm-up" if options.ema_warmup else ""
+    every = f", every {options.ema_every} steps" if options.ema_every > 1 else ""
+    return {"weights_average": f"exponential, decay {options.ema_decay:g}{every}{warm}"}
 
 
 def _finite(row: dict[str, Any], modality: str) -> bool:

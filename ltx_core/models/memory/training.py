@@ -51,26 +51,38 @@ class Learning:
         count: numbers, float32.
         half: whether autocast keeps a narrow copy of each during a step.
         gpu: whether the update goes over all numbers at once.
+        moments: bytes of the optimizer's state (`optimizers.moment_bytes`); None: AdamW's.
+        updating: bytes that an update takes (`optimizers.update_bytes`); None: AdamW's.
+        averages: bytes of the weights' average on the device.
     """
 
     count: int
     half: bool
     gpu: bool
+    moments: int | None = None
+    updating: int | None = None
+    averages: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Bytes that lie beside the weights between steps: moments and the average."""
+        return self.averages + (self.count * MOMENTS if self.moments is None else self.moments)
 
     @property
     def start(self) -> int:
         """Bytes at the start of the backward pass: weights, moments, copies."""
-        return self.count * (FLOAT32 + MOMENTS + (2 if self.half else 0))
+        return self.kept + self.count * (FLOAT32 + (2 if self.half else 0))
 
     @property
     def end(self) -> int:
         """Bytes at its end: weights, moments, gradients."""
-        return self.count * (FLOAT32 + MOMENTS + FLOAT32)
+        return self.kept + self.count * (FLOAT32 + FLOAT32)
 
     @property
     def update(self) -> int:
         """Bytes during the optimizer's update."""
-        return self.end + (self.count * UPDATE if self.gpu else 0)
+        adamw = self.count * UPDATE if self.gpu else 0
+        return self.end + (adamw if self.updating is None else self.updating)
 
 
 def recomputed_blocks(total: int, every: int, swapped: Collection[int] = ()) -> frozenset[int]:
