@@ -112,7 +112,7 @@ class ValidationSection(Section):
     heldout_levels: Annotated[int, Field(ge=1)] = 8
     heldout_interval: Annotated[int, Field(gt=0)] | None = None
     """Steps between evaluations of the held-out loss in a training; None: `interval`, that of the samples."""
-    heldout_clips: Annotated[int, Field(ge=1)] = 16
+    heldout_clips: Annotated[int, Field(ge=1)] = 8
     """Held-out clips that are measured in a training, and as many training clips; the report has them all."""
     heldout_levels_per_clip: Annotated[int, Field(ge=1)] | None = None
     """Levels at which each of them is measured; None: as few as give every level a clip."""
