@@ -48,8 +48,8 @@ def refusals(config: Config) -> list[str]:
     whole = config.model.training_mode == "full"
     if config.lora.kind == "lokr" and not whole and "diffusers" in config.checkpoints.formats:
         found.append(
-            "checkpoints.formats diffusers: lora.kind is 'lokr', which diffusers' pipelines of LTX do not read; "
-            "use merged, or the lora.safetensors that ComfyUI reads"
+            "checkpoints.formats diffusers: lora.kind is 'lokr', which diffusers' pipelines of LTX do not "
+            "read; use merged, or the lora.safetensors that ComfyUI reads"
         )
     if wrong := [form for form in config.checkpoints.formats if (form == "file") is not whole]:
         can = "file" if whole else "diffusers, merged, merged-file"

@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_leaves
 from ltx_core.models.forward import transformer_forward
 from ltx_core.models.full import train_all
 from ltx_core.models.lora.adapters import add_lora
+from ltx_core.models.lora.inject import adapted_layers
+from ltx_core.models.lora.shapes import kept_per_token
 from ltx_core.models.ltxv.forward import ltxv_forward
 from ltx_core.models.memory.block import Arithmetic, Load
 from ltx_core.models.memory.training import block_adapters
@@ -58,6 +60,13 @@ class Case:
     targets: tuple[str, ...] = ATTENTION
     full: bool = False
     batch: int = 1
+    kind: str = "lora"
+
+    @property
+    def lora(self) -> LoraOptions:
+        """The adapters' options: of `kind`, or a DoRA."""
+        kind = "lokr" if self.kind == "lokr" else "lora"
+        return LoraOptions(rank=RANK, target_modules=self.targets, kind=kind, use_dora=self.kind == "dora")
 
     def model(self, layers: int, **sizes: int) -> Any:
         logging.getLogger("diffusers").setLevel(logging.ERROR)
@@ -69,7 +78,7 @@ class Case:
             train_all(model, self.modalities)
             return model
         model.to(torch.bfloat16 if self.precision == "bf16" else torch.float32)
-        add_lora(model, LoraOptions(rank=RANK, target_modules=self.targets), 0, self.modalities)
+        add_lora(model, self.lora, 0, self.modalities)
         return model
 
     @property
@@ -80,8 +89,13 @@ class Case:
         return Load(video, audio, self.batch * TEXT, *levels)
 
     def numbers(self, model: Any) -> Arithmetic:
-        adapted = [n.partition(".lora_A")[0] for n, _ in model.named_parameters() if ".lora_A" in n]
-        adapters = block_adapters(dict.fromkeys(adapted, RANK))
+        kept = {
+            found.name: kept_per_token(
+                self.lora, found.size, tuple(found.layer.get_base_layer().weight.shape)
+            )
+            for found in adapted_layers(model)
+        }
+        adapters = block_adapters(kept)
         return Arithmetic.of(self.precision, gpu=False, trained=self.full, adapters=adapters)
 
     def streams(self, model: Any) -> list[Stream | None]:
