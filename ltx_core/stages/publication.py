@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ltx_core.config.root import Config
+from ltx_core.config.sources import repository
 from ltx_core.evaluation.card import Content
 from ltx_core.evaluation.card_facts import BEST_FOLDER, LINEAGE_FOLDER, Best, CardFacts, Shown
 from ltx_core.evaluation.report import ReportData
@@ -189,7 +190,8 @@ def training_facts(config: Config) -> dict[str, object]:
 
 def hub_base(config: Config) -> str:
     """Id of the base model in a hub, where the config names it by one; "" for files on this machine."""
-    for text in (config.model.model_source or "", str(config.model.model_path)):
+    source = config.model.model_source
+    for text in (repository(source) if source else "", str(config.model.model_path)):
         name = None if Path(text).exists() else HubName.of(text)
         if name is not None:
             return name.repository

@@ -23,7 +23,7 @@ from ltx_core.errors import ConfigError, LtxError
 from ltx_core.evaluation.card import publish
 from ltx_core.evaluation.report import ReportData
 from ltx_core.run import Pipeline
-from ltx_core.stages.publication import best_of, weights_in_forms
+from ltx_core.stages.publication import best_of, hub_base, weights_in_forms
 from ltx_core.stages.publish import Publish
 from ltx_core.stages.push import Push
 from ltx_core.stages.push_source import resolve
@@ -205,3 +205,11 @@ def test_the_command_lists_first_and_pushes_what_is_published(tmp_path: Path, hu
         resolve(other)
     with pytest.raises(ConfigError, match="is no config, no run's folder and no published one"):
         resolve(tmp_path)
+
+
+def test_a_base_model_is_named_where_the_config_names_a_repository(tmp_path: Path):
+    assert hub_base(config(tmp_path)) == "", "a folder of this machine is no model of a hub"
+    model = {"model_path": "Lightricks/LTX-2"}
+    assert hub_base(Config.model_validate({"model": model})) == "Lightricks/LTX-2"
+    version = Config.model_validate({"model": {"model_path": "/none", "model_source": "LTXV_2B_0.9.5"}})
+    assert hub_base(version).startswith("Lightricks/LTX-Video")
