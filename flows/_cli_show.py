@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows._cli_runs import named_run, run_of, show_run
 from flows._screen import console, show_table, steps_bar
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ CLIPS = 300
 
 
 def show(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="the run's YAML file")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG|RUN", help="a YAML file; a run's folder or name")],
     what: Annotated[str, typer.Argument(help="dataset, run, cuts, or a clip's name")] = "dataset",
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="fields of the config to set")
@@ -34,10 +36,14 @@ def show(
 ) -> None:
     """Tables of a dataset, a run or a clip, with the reasons for what was rejected, and pages to look at.
 
-    `cuts` draws a contact sheet of every film's cuts, kept or not.
+    `cuts` draws a contact sheet of every film's cuts, kept or not. A RUN is shown while it goes on, too; by
+    its name it is looked for in `workspace=FOLDER`.
 
     Example: ltx show configs/t2v_lora.yaml dataset --open
     """
+    if (folder := _run_meant(config, [what, *(overrides or ())])) is not None:
+        show_run(folder, page=not no_page, open_=open_)
+        return
     from ltx_core.config.load import load
     from ltx_core.errors import ConfigError
     from ltx_core.run import Pipeline
@@ -47,7 +53,7 @@ def show(
         raise ConfigError(
             f"--decode takes a clip, not {what!r}: give its name, as `ltx show CONFIG` lists it"
         )
-    context = Pipeline(load(config, overrides or ())).context
+    context = Pipeline(load(Path(config), overrides or ())).context
     if what == "cuts":
         _cuts(context)
         return
@@ -61,6 +67,16 @@ def show(
     console.print(f"{'page':<17} {path.absolute()}", markup=False)
     if open_ and not webbrowser.open(path.absolute().as_uri()):
         console.print("no browser was found; open the page by its path", markup=False)
+
+
+def _run_meant(text: str, more: Sequence[str]) -> Path | None:
+    """The folder of the run that is meant; None where a config is."""
+    path = Path(text)
+    stated = [word.partition("=")[2] for word in more if word.startswith("workspace=")]
+    workspace = Path(stated[-1] if stated else "workspace")
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return named_run(text, workspace) if "checkpoints" in path.parts else None
+    return run_of(text, workspace)
 
 
 def _page(context: Context, what: str, clips: int) -> Path:

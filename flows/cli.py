@@ -18,6 +18,7 @@ from flows._cli_captions import captions_app, show_cost
 from flows._cli_config import config_app
 from flows._cli_export import export
 from flows._cli_push import push
+from flows._cli_runs import compare
 from flows._cli_sample import sample
 from flows._cli_show import show
 from flows._cli_store import store_app
@@ -172,6 +173,7 @@ def check(config: ConfigPath, overrides: Overrides = None) -> None:
 
 
 app.command()(show)
+app.command()(compare)
 app.command()(sample)
 app.command()(export)
 app.command()(push)

@@ -20,12 +20,12 @@ MAX_REJECTED = 50
 """Rejected inputs named one by one; the rest is counted."""
 
 
-def record(stage: str, manifest: Mapping[str, Any], workspace: Path) -> None:
-    """Write the artifact of a task run; outside a run there is nobody to show it to."""
+def record(stage: str, manifest: Mapping[str, Any], workspace: Path, more: str = "") -> None:
+    """Write the artifact of a task run, with `more` of it; outside a run there is nobody to show it to."""
     if TaskRunContext.get() is None:
         return
     summary = workspace / str(manifest.get("run", "")) / SUMMARY
-    text = summary.read_text(encoding="utf-8") if stage == "evaluate" and summary.is_file() else ""
+    text = summary.read_text(encoding="utf-8") if stage == "evaluate" and summary.is_file() else more
     key = stage.replace("_", "-")
     create_markdown_artifact(markdown(stage, manifest, text), key=key, description=f"Stage {stage}")
 

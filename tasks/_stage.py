@@ -15,6 +15,7 @@ from prefect.states import Completed, Failed
 
 from ltx_core.errors import LtxError
 from tasks._artifact import record
+from tasks._training import TrainingPages, last_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +36,15 @@ def stage_task(name: str, description: str, *, alone: bool = False, gpu: bool = 
 
     def compute(work: Work, chunk: Sequence[str] | None) -> Manifest | State[Any]:
         try:
+            if alone:
+                work.watcher = TrainingPages(work.pipeline.config.workspace)
             if chunk is None:
                 manifest = work.pipeline.manifest(name)
             else:
                 manifest = (work.compute_alone if alone else work.compute)(name, chunk)
             work.display.finished(name, manifest)
-            record(name, manifest, work.pipeline.config.workspace)
+            workspace = work.pipeline.config.workspace
+            record(name, manifest, workspace, last_page(workspace, manifest) if alone else "")
         except LtxError as error:  # a state instead of an exception: no stack trace in anyone's log
             return Failed(message=str(error), data=error)
         return (

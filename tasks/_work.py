@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,6 +77,8 @@ class Work:
         """The stages of this run: one that needs a clip's frames goes along with another."""
         self.working: set[str] = set()
         """Stages of which rows have been computed: a row that kills its process is itself to blame."""
+        self.watcher: Callable[[Mapping[str, Any]], None] | None = None
+        """Sees a training's progress beside the display."""
         self._training: Child | None = None
         self._closed = False
         self._starting = threading.Lock()
@@ -133,7 +135,12 @@ class Work:
             self._workers.release()
             self._training = Child(TRAIN, self.display.note, TRAIN_GRACE_S)
         with self._training as child:
-            return child.ask(self.job.request(stage, chunk), partial(self.display.progress, stage))
+            return child.ask(self.job.request(stage, chunk), partial(self._told, stage))
+
+    def _told(self, stage: str, progress: Mapping[str, Any]) -> None:
+        self.display.progress(stage, progress)
+        if self.watcher is not None:
+            self.watcher(progress)
 
     def _threads(self) -> int | None:
         """CPU threads of each worker where several share the cores; None: as the libraries choose."""

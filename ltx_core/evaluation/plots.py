@@ -60,6 +60,20 @@ def loss_curves(curves: Mapping[str, Curve], title: str = "Training loss") -> Fi
     return figure
 
 
+def overlaid(curves: Mapping[str, Curve], title: str) -> Figure:
+    """The same number of several runs: moving means over each other, the values faint behind them."""
+    figure, axes = axes_of(title, "step", "")
+    colors = (BLUE, ORANGE, GREEN, PURPLE)
+    styles = ("-", "--", ":")
+    for place, (name, curve) in enumerate(curves.items()):
+        color, style = colors[place % len(colors)], styles[place // len(colors) % len(styles)]
+        steps, values = _columns(curve)
+        axes.plot(*_thin(steps, values), color=color, alpha=0.2, linewidth=0.7)
+        axes.plot(*_thin(steps, _moving_mean(values)), color=color, linestyle=style, linewidth=2, label=name)
+    axes.legend(frameon=False, fontsize=7, labelcolor=INK)
+    return figure
+
+
 def line(curve: Curve, title: str, y_label: str, x_label: str = "step") -> Figure:
     """One curve over the steps, such as the learning rate."""
     figure, axes = axes_of(title, x_label, y_label)

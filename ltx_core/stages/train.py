@@ -197,7 +197,7 @@ def train(context: Context, folder: Path, identity: str, changes: Sequence[Mappi
         remedies=lambda shortage: remedies(context),
     )
     hooks = make_hooks(context, folder, rows, velocity, contexts, accelerator)
-    tell = Bounded(lambda progress: _tell(context, progress), memory)
+    tell = Bounded(lambda progress: _tell(context, progress, stated(config, folder)), memory)
     return run_loop(plan, parts, accelerator, hooks, tell)
 
 
@@ -269,8 +269,8 @@ def _lineage(context: Context, item: Item) -> dict[str, Any]:
     }
 
 
-def _tell(context: Context, progress: Any) -> None:
-    context.progress({"stage": "train", **progress.as_dict()})
+def _tell(context: Context, progress: Any, run: str) -> None:
+    context.progress({"stage": "train", "run": run, **progress.as_dict()})
 
 
 def _learning(config: Config) -> dict[str, Any]:
