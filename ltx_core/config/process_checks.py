@@ -28,6 +28,11 @@ def process_refusals(config: Config) -> list[str]:
             "weight learns: only an update number by number is the same on a part of a weight; set "
             "`optimizer_type: adamw`, or `distribution: ddp`"
         )
+    if whole and config.optimization.ema_offload:
+        found.append(
+            f"optimization.ema_offload is true, but {cause} and every weight learns: the average is shared "
+            "out as the weights are; set `ema_offload: false`"
+        )
     if whole and options.precision == "fp16":
         found.append(
             f"acceleration.mixed_precision_mode is 'fp16', but {cause} and every weight learns, where the loss "
