@@ -35,8 +35,8 @@ def process_refusals(config: Config) -> list[str]:
         )
     if whole and options.precision == "fp16":
         found.append(
-            f"acceleration.mixed_precision_mode is 'fp16', but {cause} and every weight learns, where the loss "
-            "cannot be scaled; set `mixed_precision_mode: bf16`"
+            f"acceleration.mixed_precision_mode is 'fp16', but {cause} and every weight learns, where the "
+            "loss cannot be scaled; set `mixed_precision_mode: bf16`"
         )
     if whole and options.offload_optimizer_during_validation:
         found.append(
