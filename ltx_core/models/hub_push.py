@@ -11,6 +11,7 @@ Design choices
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -135,7 +136,9 @@ def _protocol(target: Target) -> Iterator[None]:
     constants.HF_HUB_DISABLE_XET = before or own
     utils.disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():  # tables of the lineage belong to a model
+            warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+            yield
     finally:
         constants.HF_HUB_DISABLE_XET = before
         if bars:
