@@ -65,14 +65,11 @@ class Case:
         text: tokens of a context.
         narrower: by how much the widths are smaller than LTX-2.3's.
         blocks, rank: of the transformer, of its LoRA.
-        method: how the base is stored.
-        every: which blocks recompute, see `run_blocks`.
-        swap: blocks whose weights wait on the host.
+        method, precision: how the base is stored; the latter of autocast, too.
+        every, swap: which blocks recompute (`run_blocks`), and how many wait on the host.
         compile: whether blocks are compiled.
-        precision: of the base and of autocast.
         optimizer, ema: `optimization.optimizer_type`, and whether an average of the weights is kept.
-        steps: that are counted.
-        workers: `data.num_dataloader_workers`.
+        steps, workers: that are counted; `data.num_dataloader_workers`.
         bare: whether a step without the loop follows each of the loop's, on a copy of the model.
         save: steps between checkpoints; 0: at the end.
     """
@@ -225,9 +222,10 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     found = _measured(case, read_metrics(plan.folder)[WARM_UP:])
     found |= {"peak_bytes": peak, "resume_seconds": time.perf_counter() - began, "compiled": compiled}
     if bare is not None:
-        times = bare.times[""][WARM_UP:]
-        found["ratio"] = median(ours / theirs for ours, theirs in times)
-        found["bare_seconds"] = median(theirs for _, theirs in times)
+        clock, processor = (times[WARM_UP:] for times in bare.times.values())
+        found["clock_ratio"] = median(ours / theirs for ours, theirs in clock)
+        found["ratio"] = median(ours / theirs for ours, theirs in processor)
+        found["bare_seconds"] = median(theirs for _, theirs in clock)
     return found
 
 
