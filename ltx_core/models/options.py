@@ -12,7 +12,8 @@ from annotated_types import Ge, Gt, Le, MinLen
 TARGET_MODULES = ("to_k", "to_q", "to_v", "to_out.0")
 """The attentions' projections: the public trainer's default."""
 AdapterKind = Literal["lora", "lokr"]
-Rank, Alpha = Annotated[int, Ge(1)], Annotated[float, Gt(0)]
+Rank = Annotated[int, Ge(1)]
+Alpha = Annotated[float, Gt(0)]
 EVERY_KIND = frozenset(("rank", "alpha", "dropout", "target_modules"))
 """Options that are part of a training's key whatever they are; the others where they are not at their
 defaults: runs of before them stay valid."""

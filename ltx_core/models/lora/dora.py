@@ -29,7 +29,8 @@ def row_norms(weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
         own = torch.linalg.vector_norm(weight, dim=1, dtype=torch.float32).square()
         crossed = ((weight.float() @ a.T) * b).sum(1)
         added = ((b @ (a @ a.T)) * b).sum(1)
-        return (own + 2 * scale * crossed + scale * scale * added).clamp(min=0).sqrt()
+        squares: Tensor = own + 2 * scale * crossed + scale * scale * added
+        return squares.clamp(min=0).sqrt()
 
 
 class Dora(DoraLinearLayer):  # type: ignore[misc]
@@ -46,8 +47,8 @@ class Dora(DoraLinearLayer):  # type: ignore[misc]
         self,
         x: Tensor,
         *,
-        lora_A: nn.Module,  # noqa: N803
-        lora_B: nn.Module,  # noqa: N803
+        lora_A: nn.Linear,  # noqa: N803
+        lora_B: nn.Linear,  # noqa: N803
         scaling: float,
         base_layer: Any,
         base_result: Tensor | None = None,

@@ -37,11 +37,12 @@ class Kronecker(Linear):  # type: ignore[misc]
         given = x.to(first.dtype)
         if self.dropout:
             given = functional.dropout(given, self.dropout, self.training)
-        grid = given.unflatten(-1, (first.shape[1], -1))
+        grid = given.reshape(*given.shape[:-1], first.shape[1], -1)
         for factor in second:
             grid = functional.linear(grid, factor)
         added = torch.matmul(first, grid).flatten(-2) * self.scaling[name]
-        return (result + added).to(result.dtype)
+        changed: Tensor = (result + added).to(result.dtype)
+        return changed
 
     def _first(self, name: str) -> Tensor:
         if name in self.lokr_w1:

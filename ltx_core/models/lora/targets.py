@@ -64,7 +64,7 @@ def plan_adapters(
     alphas = _by_pattern(names, options.alpha_pattern, "alpha_pattern")
     found = {}
     for name in names:
-        rank, alpha = int(ranks.get(name, options.rank)), alphas.get(name, options.alpha)
+        rank, alpha = int(ranks.get(name, float(options.rank))), alphas.get(name, float(options.alpha))
         found[name] = Size(rank, options.scale(rank, alpha), alpha)
     return found
 
