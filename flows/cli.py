@@ -166,7 +166,9 @@ def check(config: ConfigPath, overrides: Overrides = None) -> None:
     rows = [(check.name, "ok" if check.ok else "WRONG", check.detail) for check in checks]
     passed = all(check.ok for check in checks)
     if passed:  # what memory is needed follows from a model that can be read and buckets that fit it
-        rows.append(("memory", *fit_line(Pipeline(found).fit())))
+        pipeline = Pipeline(found)
+        rows.append(("memory", *fit_line(pipeline.fit())))
+        rows.append(("earlier run", "ok", "\n".join(pipeline.changes()) or "none, or nothing has changed"))
     show_table("", ("what", "", "found"), rows)
     if not passed:
         raise typer.Exit(1)

@@ -132,16 +132,16 @@ class Train(Stage):
         """Train, or go on from the newest checkpoint of this very run."""
         for item in items:
             folder = run_folder(context.config, item.key)
-            found = compare(context)
+            compared = compare(context)
             begin(folder, context.config, _lineage(context, item))
             note_beginning(context, folder)
-            if found is not None and found.longer:
-                take_over(found.run, folder, item.key)
+            if compared is not None and compared.longer:
+                take_over(compared.run, folder, item.key)
             if place_of_this().world > 1:
                 from ltx_core.stages.together import tell
 
                 tell(context.config, item.key)
-            outcome = train(context, folder, item.key, () if found is None else found.facts)
+            outcome = train(context, folder, item.key, () if compared is None else compared.facts)
             product = product_of(context.config, folder)
             chosen = chosen_checkpoint(context.config, outcome.checkpoint, outcome.best)
             place(product_of(context.config, chosen), product)

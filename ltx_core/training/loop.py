@@ -24,7 +24,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from ltx_core.training.beside import called
-from ltx_core.training.checkpoint import checkpoint_name
+from ltx_core.training.checkpoint_folder import CHECKPOINTS, checkpoint_name
 from ltx_core.training.data import Ahead
 from ltx_core.training.holding import begin_judging, keep_best
 from ltx_core.training.interrupts import Interrupted, Interrupts, exclusive
@@ -33,12 +33,13 @@ from ltx_core.training.learner import Learner
 from ltx_core.training.log import RunLog
 from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
-from ltx_core.training.saving import CHECKPOINTS, Saver
+from ltx_core.training.saving import Saver
 from ltx_core.training.shortage import Shortage, free
 from ltx_core.training.step import Prepared
 from ltx_core.training.stepping import Stepper
 from ltx_core.training.trackers.choose import openings
 from ltx_core.training.transfer import Sent
+from ltx_core.training.update import any_process
 from ltx_core.training.watch import MAX_BAD_STEPS, TrainingError, Watch
 
 logger = logging.getLogger(__name__)
@@ -170,8 +171,9 @@ class _Training:
         if report is not None and self.log is not None and self.done:
             report(self.meter.now("evaluating"))
         better = False
-        with self.learner.evaluating(self.plan.offload), self.interrupts.at_once(self.done):
+        with self.learner.evaluating(self.plan.offload), self._interruptible():
             for hook in due:
+                self._stop_together()
                 measured = called(hook, self.done, self.saver, self._event)
                 if measured and self.log is not None:
                     self.log.measured(self.done, measured)
@@ -181,6 +183,17 @@ class _Training:
             keep_best(self.judge, self.saver)
         if self.log is not None:
             self.log.sampled(self.done)
+
+    def _interruptible(self) -> contextlib.AbstractContextManager[None]:
+        """One process leaves a hook where a signal arrives; several may wait for one another in it."""
+        alone = self.accelerator.num_processes == 1
+        return self.interrupts.at_once(self.done) if alone else contextlib.nullcontext()
+
+    def _stop_together(self) -> None:
+        """Several processes agree before each hook; one alone is stopped by the signal itself."""
+        several = self.accelerator.num_processes > 1
+        if several and any_process(self.accelerator, self.interrupts.requested):
+            raise Interrupted(self.done)
 
     def _begun(self, step: int) -> None:
         begin_judging(self.judge, self.saver, step)

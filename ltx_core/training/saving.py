@@ -160,8 +160,9 @@ class Saver:
         kept = self.plan.checkpoints.save_training_state
         if kept == "off":
             return None
-        learner, moments, numbers = self.learner, {}, self._numbers()
+        learner, numbers = self.learner, self._numbers()
+        moments = learner.moments() if kept == "full" else {}
         if kept == "full":
-            moments, numbers = learner.moments(), {**numbers, **learner.values()}
+            numbers = {**numbers, **learner.values()}
         averages = learner.averages()
         return TrainingState(step, self.plan.identity, learner.weights(), moments, numbers, averages)

@@ -33,7 +33,9 @@ class Shortage:
     @classmethod
     def of(cls, error: BaseException, step: int, bucket: str, prepared: Prepared) -> Shortage:
         """What is known of a pass that ended with `error`."""
-        tokens = {name: int(track.clean.shape[1]) for name, track in prepared.tracks.items()}
+        tokens: dict[str, int] = {}
+        for name, track in prepared.tracks.items():
+            tokens[name] = int(track.clean.shape[1])
         return cls(step, bucket, len(prepared.clip_ids), tokens, str(error))
 
     @property

@@ -12,9 +12,12 @@ import torch
 from safetensors.torch import save_file
 
 from ltx_core.errors import StoreError
+from ltx_core.store.disk import TEMPORARY_PREFIX
 from ltx_core.training.checkpoint import (
+    HELD,
     TrainingState,
     checkpoints,
+    hold,
     latest,
     load_state,
     retain,
@@ -88,6 +91,34 @@ def test_retention_keeps_the_newest(tmp_path):
     retain(tmp_path, 0)
     assert [path.name for path in checkpoints(tmp_path)] == ["step_000004"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_000004"]
+
+
+def test_retention_leaves_the_best_alone_and_what_another_run_began_with(tmp_path):
+    for step in range(1, 7):
+        save(tmp_path, step)
+    hold(tmp_path / "step_000003", "other-run")
+    retain(tmp_path, 1, also=[2])
+    kept = ["step_000002", "step_000003", "step_000006"]
+    assert [path.name for path in checkpoints(tmp_path)] == kept
+    assert load_state(tmp_path / "step_000003").step == 3, "the mark does not harm it"
+    (tmp_path / "step_000003" / HELD).unlink()
+    retain(tmp_path, 1)
+    assert [path.name for path in checkpoints(tmp_path)] == kept[-1:]
+
+
+def test_what_a_killed_save_left_is_gone_with_the_next_one(tmp_path):
+    half = tmp_path / f"{TEMPORARY_PREFIX}step_000001-kill"
+    half.mkdir()
+    (half / "lora.safetensors").write_bytes(bytes(1000))
+
+    def broken(folder, step):
+        assert not half.exists(), "before anything is written: it may be what fills the disk"
+        (folder / "lora.safetensors").write_bytes(bytes(1000))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, 2, broken, state(2))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_ones(tmp_path):
