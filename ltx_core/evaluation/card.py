@@ -80,6 +80,12 @@ def publish(
         CARD_NAME: card_text(report, metadata, facts).encode("utf-8"),
         LINEAGE_NAME: _lineage(metadata, report),
     }
+    _replace(folder, contents, hidden)
+    return folder
+
+
+def _replace(folder: Path, contents: Mapping[str, Content], hidden: Redactor) -> None:
+    """Write a folder beside its place, without secrets, and put it there."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder.parent):
@@ -94,7 +100,6 @@ def publish(
                 shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise explain(error, folder) from error
-    return folder
 
 
 def _check(folder: Path, weights: Path, files: Mapping[str, Content]) -> None:
