@@ -159,3 +159,18 @@ def test_two_runs_at_once_share_the_work(tmp_path: Path):
     until(lambda: not running(clone.folder), seconds=10)
     assert len(rows(clone.workspace)["latents"]) == 25
     assert "cached" in clone.ltx(*command)
+
+
+@pytest.mark.prove
+def test_a_training_that_is_stopped_alone_goes_on_within_its_run(fork: Clone):
+    """As a scheduler does that takes a machine away: the run itself is not asked to end."""
+    own = ("seed=8", "optimization.steps=40", "validation.interval=null")
+    (item,) = fork.pipeline(*own).context.items("train")
+    folder = fork.workspace / "runs" / f"demo-{item.key[:8]}"
+    run = fork.start("stage", "train", "configs/demo.yaml", *own)
+    until(lambda: '"measured"' in events(folder), seconds=200)
+    time.sleep(0.5)
+    trainer(fork).terminate()
+    output = finish(run)
+    assert "stopped from outside and has saved: it goes on (1 of 3)" in output
+    assert [events(folder).count(f'"{name}"') for name in ("interrupted", "resumed", "finished")] == [1, 1, 1]
