@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from learning_models import learning, outputs, step
+from quantised_models import streams
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from ltx_core.models import compiling
@@ -87,3 +90,32 @@ def test_a_block_that_cannot_be_compiled_is_refused_with_the_way_out():
     compile_blocks(model, broken)
     with pytest.raises(ModelError, match=r"cannot be compiled \(.*the compiler crashed.*compile: false"):
         step("ltxv", model)
+
+
+def test_a_mode_reaches_the_compiler_and_any_number_of_buckets_costs_one_graph_more():
+    told = []
+
+    def backend(graph, inputs, **options):
+        told.append(options)
+        return graph.forward
+
+    model = learning("ltxv", **SMALL)
+    compile_blocks(model, backend, "reduce-overhead")
+    whole = streams("ltxv")
+    with torch.no_grad():
+        for tokens in (4, 6, 8, 5, 7):
+            outputs("ltxv", model, given=cut(whole, tokens))
+    assert told and all(options == {"mode": "reduce-overhead"} for options in told)
+    assert len(told) == 2, "one of the first shape, one of all others"
+
+
+def cut(given, tokens):
+    """Streams of fewer tokens."""
+    video = given["video"]
+    short = replace(
+        video,
+        tokens=video.tokens[:, :tokens],
+        timesteps=video.timesteps[:, :tokens],
+        positions=video.positions[:, :, :tokens],
+    )
+    return {**given, "video": short}
