@@ -18,9 +18,7 @@ PAGE, COMPARED = "show.html", "compare"
 
 
 def compare(
-    runs: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN [RUN]...", help="runs: a folder, a checkpoint, or a name")
-    ],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="runs: a folder, a checkpoint, or a name")],
     workspace: Annotated[Path, typer.Option(help="where runs are looked for by name")] = Path("workspace"),
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="the page; WORKSPACE/compare by default")

@@ -15,7 +15,7 @@ from fake_pipeline import ROWS, FakePipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 LTX = (sys.executable, "-m", "flows.cli")
-COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "sample", "export", "init")
+COMMANDS = ("run", "demo", "stage", "plan", "check", "show", "compare", "sample", "export", "init")
 COMMANDS += (
     "store verify",
     "store gc",
