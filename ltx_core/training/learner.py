@@ -111,7 +111,9 @@ class Learner:
     def lent(self) -> Iterator[None]:
         """Inside the block the first process writes what all hold parts of; the others go through it idly.
         The model has the average's weights, which are those to export; `weights` are the own ones."""
-        held = (*self.model.parameters(), *self.moments().values(), *self._average_values().values())
+        held: list[Tensor] = [*self.model.parameters()]
+        if any(is_sharded(tensor) for tensor in held):
+            held = [*held, *self.moments().values(), *self._average_values().values()]
         main = self.accelerator.is_main_process
         shares = [tensor for tensor in held if is_sharded(tensor)]
         with self._averaged(), lent(shares, main=main) as whole, brought_together(whole):

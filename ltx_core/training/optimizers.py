@@ -10,6 +10,7 @@ Design choices
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -127,8 +128,9 @@ def optimizer_class(kind: str) -> Callable[..., torch.optim.Optimizer]:
                 "trains, which is not supported; use a plain optimizer with `optimization.ema_decay`"
             )
         return found
+    module, name = _NAMED[kind]
     try:
-        made: Callable[..., torch.optim.Optimizer] = _NAMED[kind]()
+        made: Callable[..., torch.optim.Optimizer] = getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise LtxError(f"optimization.optimizer_type {kind!r} needs {error.name}; {EXTRA}") from error
     return made
@@ -230,44 +232,14 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _adamw() -> Callable[..., torch.optim.Optimizer]:
-    return torch.optim.AdamW
-
-
-def _adamw8bit() -> Callable[..., torch.optim.Optimizer]:
-    from bitsandbytes.optim import AdamW8bit
-
-    found: Callable[..., torch.optim.Optimizer] = AdamW8bit
-    return found
-
-
-def _adafactor() -> Callable[..., torch.optim.Optimizer]:
-    from transformers.optimization import Adafactor
-
-    return Adafactor
-
-
-def _prodigy() -> Callable[..., torch.optim.Optimizer]:
-    from prodigyopt import Prodigy
-
-    found: Callable[..., torch.optim.Optimizer] = Prodigy
-    return found
-
-
-def _came() -> Callable[..., torch.optim.Optimizer]:
-    from came_pytorch import CAME
-
-    found: Callable[..., torch.optim.Optimizer] = CAME
-    return found
-
-
-_NAMED: Mapping[str, Callable[[], Callable[..., torch.optim.Optimizer]]] = {
-    "adamw": _adamw,
-    "adamw8bit": _adamw8bit,
-    "adafactor": _adafactor,
-    "prodigy": _prodigy,
-    "came": _came,
+_NAMED: Mapping[str, tuple[str, str]] = {
+    "adamw": ("torch.optim", "AdamW"),
+    "adamw8bit": ("bitsandbytes.optim", "AdamW8bit"),
+    "adafactor": ("transformers.optimization", "Adafactor"),
+    "prodigy": ("prodigyopt", "Prodigy"),
+    "came": ("came_pytorch", "CAME"),
 }
+"""Where the optimizers with names of their own are found."""
 _PRESET: Mapping[str, Mapping[str, Any]] = {
     "adamw": {"fused": False},
     "adafactor": {"scale_parameter": False, "relative_step": False, "warmup_init": False},
