@@ -46,6 +46,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(PYTEST) -m "not prove"
 
+# Proofs wait much for processes and servers: one more of them at once than cores.
+prove: WORKERS = 3
 prove: $(VENV)/.installed-dev
 	$(PYTEST) -m prove
 
