@@ -213,7 +213,7 @@ def test_nothing_is_overwritten_and_no_half_of_an_export_stays(model, tmp_path, 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ltx_core.models.export.merge._sum", full)
+    monkeypatch.setattr("ltx_core.models.export.merge._merged", full)
     for form, out in (("merged", tmp_path / "m"), ("merged-file", tmp_path / "m.safetensors")):
         with pytest.raises(StoreError, match="the disk is full"):
             export(Export(lora, form, out, info))
