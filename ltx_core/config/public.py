@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from ltx_core.config.judged_checks import judging_refusals
 from ltx_core.config.hub_section import hub_notices, hub_refusals
+from ltx_core.config.judged_checks import judging_refusals
 from ltx_core.config.process_checks import process_refusals
 from ltx_core.config.root import Config
 from ltx_core.errors import LtxError
@@ -99,6 +99,19 @@ def _trackers(config: Config) -> list[str]:
     return found
 
 
+def _optimizer(options: OptimizationOptions) -> list[str]:
+    """Why the optimizer cannot be made; the default one as it is always can, and nothing is imported."""
+    if options.optimizer_type == "adamw" and not options.optimizer_params:
+        return []
+    from ltx_core.training.optimizers import check_optimizer
+
+    try:
+        check_optimizer(options)
+    except LtxError as error:
+        return [str(error)]
+    return []
+
+
 def _pace(config: Config) -> list[str]:
     """What of the settings of speed cannot be done."""
     place, kind, found = config.acceleration, config.optimization.optimizer_type, []
@@ -125,19 +138,6 @@ def _pace(config: Config) -> list[str]:
             + "; leave it out"
         )
     return found
-
-
-def _optimizer(options: OptimizationOptions) -> list[str]:
-    """Why the optimizer cannot be made; the default one as it is always can, and nothing is imported."""
-    if options.optimizer_type == "adamw" and not options.optimizer_params:
-        return []
-    from ltx_core.training.optimizers import check_optimizer
-
-    try:
-        check_optimizer(options)
-    except LtxError as error:
-        return [str(error)]
-    return []
 
 
 def _quantisation(config: Config) -> list[str]:

@@ -135,11 +135,6 @@ class OptimizationOptions:
             smallest = 1 if name in ("T_0", "T_mult", "num_cycles", "step_size") else 0
             if value < smallest:
                 raise ValueError(f"scheduler_params.{name} is {value}; it must be at least {smallest}")
-        if self.enable_gradient_checkpointing == "auto" and self.checkpoint_every != 1:
-            raise ValueError(
-                f"checkpoint_every is {self.checkpoint_every}, but enable_gradient_checkpointing is 'auto', "
-                "which chooses it; leave it out, or set enable_gradient_checkpointing: true"
-            )
         if self.warmup_steps >= self.steps and self.warmup_steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} leave nothing of {self.steps} steps; use at most "
