@@ -68,7 +68,7 @@ def impossible(wanted: Attention, device: torch.device, dtype: torch.dtype) -> s
     if found < FLASH_CAPABILITY:
         name = torch.cuda.get_device_name(device)
         return f"it needs compute capability 8.0, and {name} has {found[0]}.{found[1]}"
-    if wanted == "cudnn" and not torch.backends.cudnn.is_available():
+    if wanted == "cudnn" and not torch.backends.cudnn.is_available():  # type: ignore[no-untyped-call]
         return "torch was built without cuDNN"
     return None
 
