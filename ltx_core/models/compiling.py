@@ -84,7 +84,7 @@ def step_of(model: Any, step: F) -> F:
 def begin_pass(model: Any) -> None:
     """Mark a new pass through the blocks, where their launches are recorded on a GPU."""
     if getattr(model, MODE, None) == GRAPHED and next(model.parameters()).device.type == "cuda":
-        torch.compiler.cudagraph_mark_step_begin()
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
 
 @cache

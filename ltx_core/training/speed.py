@@ -163,7 +163,8 @@ class Speed:
         """Of all steps of this process, for the record of its end; `hooks`: saves, samples, held-out loss."""
         for name, value in self.clock.take().items():
             self._totals[name] += value
-        total, found = self._totals, {"peak_bytes": peak_bytes(self.device)}
+        found: dict[str, Any] = {"peak_bytes": peak_bytes(self.device)}
+        total = self._totals
         seconds = total["seconds"]
         if not seconds:
             return found
