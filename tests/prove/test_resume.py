@@ -25,7 +25,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"ema_decay": 0.99, "ema_every": 3, "gradient_accumulation_steps": 2},
     {"fill": "short", "batch_size": 3},
     {"scheduler_type": "cosine_with_restarts", "warmup_steps": 7},
-    {"optimizer_type": "adafactor"},
+    {"optimizer_type": "came"},
     {"optimizer_type": "prodigy", "learning_rate": 1.0},
     {"interval": 1, "keep_last_n": 1, "dropout": 0.3},
 )
