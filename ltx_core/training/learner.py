@@ -113,7 +113,9 @@ class Learner:
         The model has the average's weights, which are those to export; `weights` are the own ones."""
         held: list[Tensor] = [*self.model.parameters()]
         if any(is_sharded(tensor) for tensor in held):
-            held = [*held, *self.moments().values(), *self._average_values().values()]
+            # By name: a state that was put back has its moments in another order in every process.
+            moments = [moment for _, moment in sorted(self.moments().items())]
+            held = [*held, *moments, *self._average_values().values()]
         main = self.accelerator.is_main_process
         shares = [tensor for tensor in held if is_sharded(tensor)]
         with self._averaged(), lent(shares, main=main) as whole, brought_together(whole):
