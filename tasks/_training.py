@@ -58,7 +58,8 @@ class TrainingPages:
         self._told, text = now, describe(progress)
         share = 100.0 * progress["step"] / max(1, progress["steps"])
         if self._artifact is None:
-            self._artifact = create_progress_artifact(share, key="training", description=text)
+            made = create_progress_artifact(share, key="training", description=text)
+            self._artifact = made if isinstance(made, UUID) else None
         else:
             update_progress_artifact(self._artifact, share, description=text)
 

@@ -117,7 +117,7 @@ class ValidationSection(Section):
     heldout_levels_per_clip: Annotated[int, Field(ge=1)] | None = None
     """Levels at which each of them is measured; None: as few as give every level a clip."""
     best_metric: Metric = "weighted"
-    """What is lowest at the best step: the held-out loss of all modalities by their loss weights, or of one."""
+    """What is lowest at the best step: held-out loss of all modalities by their loss weights, or of one."""
     early_stopping: EarlyStopping | None = None
     """End the training when the held-out loss does not fall any more; None: it does all steps."""
     influence_clips: Annotated[int, Field(ge=0)] = 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ltx_core.evaluation import plots
 from ltx_core.evaluation.markup import Html, data_uri, element, image_uri, joined
@@ -90,7 +91,7 @@ def run_curves(run: Run) -> Html:
     return element("div", *figures, class_="plots") if figures else Html("")
 
 
-def figure(drawing: plots.Figure, prefix: str, words: str) -> Html:
+def figure(drawing: Any, prefix: str, words: str) -> Html:
     """A plot with its words."""
     return element("figure", plots.svg(drawing, prefix), element("figcaption", words))
 

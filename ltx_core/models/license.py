@@ -1,4 +1,4 @@
-"""The licence of a base model, as its own files say: a card beside the weights, a header, a licence's text."""
+"""The licence of a base model, as its own files say: a card beside the weights, a header, a text."""
 
 from __future__ import annotations
 

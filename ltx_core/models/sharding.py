@@ -90,7 +90,8 @@ def is_sharded(tensor: Tensor) -> bool:
 
 def local(tensor: Tensor) -> Tensor:
     """The part of a tensor that this process holds, over the same memory; all of a plain one."""
-    found: Tensor = tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[operator]
+    sharded: Any = tensor
+    found: Tensor = sharded.to_local() if is_sharded(tensor) else tensor
     return found
 
 

@@ -235,7 +235,8 @@ class Bounded:
         changed = progress.doing != self._doing or progress.step >= progress.steps
         if changed or now - self._last >= self._least:
             self._last, self._doing = now, progress.doing
-            self._report(replace(progress, **self._memory()))
+            found: dict[str, Any] = dict(self._memory())
+            self._report(replace(progress, **found))
 
 
 def host_bytes() -> int | None:
@@ -252,7 +253,7 @@ def memory() -> dict[str, int]:
     import torch
 
     found: dict[str, int] = {}
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         found["peak_bytes"] = torch.cuda.max_memory_allocated()
         found["reserved_bytes"] = torch.cuda.memory_reserved()
     host = host_bytes()

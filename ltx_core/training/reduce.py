@@ -71,7 +71,7 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 def _take(asked: Any, flat: Tensor, group: list[nn.Parameter]) -> None:
     """Wait for a buffer's sums and give them to its parameters."""
     asked.wait()
-    sums = flat.split([parameter.numel() for parameter in group])
+    sums = torch.split(flat, [parameter.numel() for parameter in group])
     for parameter, total in zip(group, sums, strict=True):
         if parameter.grad is None:
             parameter.grad = torch.empty_like(parameter)

@@ -169,7 +169,7 @@ class Speed:
         if not seconds:
             return found
         whole = seconds + total["hooks"]
-        shares = {name: round(total[name] / whole, 4) for name in PARTS}
+        shares: dict[str, float] = {name: round(total[name] / whole, 4) for name in PARTS}
         mfu = self._utilisation(total["flops"], seconds)
         return found | {
             "tokens_per_second": round(total["tokens"] / seconds, 3),

@@ -47,7 +47,7 @@ class Stepper:
         self._transfer = Transfer(accelerator.device)
         world = accelerator.num_processes
         self.speed = Speed(plan.pace, accelerator.device, accelerator.mixed_precision, world)
-        self.whole = plan.optimization.gradient_accumulation_steps * world
+        self.whole: int = plan.optimization.gradient_accumulation_steps * world
         """Forward passes of a step over all processes, as the run began with."""
         self.order: Order = plan.order(self.whole)
         self._updating = False
@@ -60,7 +60,8 @@ class Stepper:
     @property
     def passes(self) -> int:
         """Forward passes of a step in this process, at the most."""
-        return -(-self.whole // self.accelerator.num_processes)
+        world: int = self.accelerator.num_processes
+        return -(-self.whole // world)
 
     def prepare(self, step: int) -> Sent:
         """This process's forward passes of a step; runs in the reader's thread."""
