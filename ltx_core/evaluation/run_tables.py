@@ -146,14 +146,13 @@ def _heldout(run: Run) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
 
 
 def _levels(run: Run) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """A row for each level: a column for each would be too wide for a terminal."""
     evaluations = by_step(read_heldout(run.folder))
     if not evaluations:
         return ("modality",), []
-    rows = evaluations[max(evaluations)]
-    levels = sorted({row.level for row in rows})
-    found: dict[tuple[str, str, str], dict[float, float]] = {}
-    for row in rows:
-        found.setdefault((row.modality, row.split, row.condition), {})[row.level] = row.loss
-    return ("modality", "clips", "condition", *(f"{level:.3g}" for level in levels)), [
-        (*key, *(losses.get(level) for level in levels)) for key, losses in found.items()
+    found: dict[tuple[str, str, float], dict[str, float]] = {}
+    for row in evaluations[max(evaluations)]:
+        found.setdefault((row.modality, row.condition, row.level), {})[row.split] = row.loss
+    return ("modality", "condition", "level", "held-out clips", "training clips"), [
+        (*key, losses.get("heldout"), losses.get("train")) for key, losses in sorted(found.items())
     ]
