@@ -41,6 +41,7 @@ SECRET_FIELD = re.compile(
 """Fields of data that hold secrets where their value is text."""
 FORMS = re.compile(
     r"\bhf\\?_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]\\?_[A-Za-z0-9]{20,}"
+    r"|\bgithub\\?_pat\\?_[A-Za-z0-9]{16,}(?:\\?_[A-Za-z0-9]+)?"
     r"|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[A-Za-z0-9_-]{35}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
@@ -48,17 +49,26 @@ FORMS = re.compile(
 )
 """What keys of known services look like; Markdown writes an underscore with a backslash."""
 USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/?#@\"'<>]+@")
+ADDRESS = re.compile(r"(?i)(?:\b[a-z][a-z0-9+.-]{1,15}://|(?<![\w.~:/<-])/)[^\s\"'<>]*")
+"""Where a query may stand: `;author=me` and `&sigma=0.5` of another text are words."""
 QUERY = re.compile(
-    r"(?i)([?&;](?:[\w.-]*?)(?:token|signature|sig|key|secret|password|passwd|credential|auth)(?:[\w.-]*)=)"
-    r"[^&\s\"'<>#]+"
+    r"(?i)([?&;][\w.-]*?(?:token|signature|sig|keys?|secret|password|passwd|credential|auth|authorization)"
+    r"(?:_?id)?(?:[_.-][\w.-]*)?=)[^&\s\"'<>#]+"
 )
 ASSIGNED = re.compile(
-    r"(?i)(\b\w*(?:api_?key|access_?key|secret_?key|password|_token|_secret)\"?\s*[:=]\s*[\"']?)"
+    r"(?i)(\b\w*(?:api_?key|access_?key|secret_?key|password"
+    r"|(?:_token|_secret)(?!\"?\s*[:=]\s*[\"']?(?-i:[a-z]{1,15})(?![\w./+=~-])))\"?\s*[:=]\s*[\"']?)"
     r"(?!null\b|none\b|\*)([^\s\"'`,;}&<]{6,})"
 )
-BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}")
+"""A short word of small letters after `_token` is one, such as that of a trigger; tokens have digits."""
+BEARER = re.compile(
+    r"(?i)(\bauthorization(?:&quot;|&#39;|&#x27;|[\\\"'])*\s*[:=]\s*(?:&quot;|&#39;|&#x27;|[\\\"'])*"
+    r"(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]+"
+    r"|(\b(?:bearer|basic)\s+)(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{20,}"
+)
+"""Beyond a header only what is long and has a digit: a torch bearer is a person."""
 HOMES = re.compile(
-    r"(?<![\w.~:-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)[^/\\\s\"'<>:,;)]+|(?<![\w.~/-])/root\b"
+    r"(?<![\w.~:-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)[^/\\\s\"'<>:,;)]+|(?<![\w.~/<-])/root\b"
 )
 MEDIA = re.compile(r"(data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]+)")
 
@@ -106,8 +116,8 @@ class Redactor:
             text = self._written.sub(HIDDEN, text)
         text = FORMS.sub(HIDDEN, text)
         text = USERINFO.sub(rf"\1{HIDDEN}@", text)
-        text = QUERY.sub(rf"\1{HIDDEN}", text)
-        text = BEARER.sub(rf"\1{HIDDEN}", text)
+        text = ADDRESS.sub(lambda found: QUERY.sub(rf"\1{HIDDEN}", found[0]), text)
+        text = BEARER.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", text)
         text = ASSIGNED.sub(rf"\1{HIDDEN}", text)
         for pattern, stands in self._folders:
             text = pattern.sub(stands.replace("\\", r"\\"), text)
@@ -123,10 +133,14 @@ class Redactor:
 
     @cached_property
     def _folders(self) -> list[tuple[re.Pattern[str], str]]:
-        """Folders that are shortened, the longest first; `/a/b` is no part of `/a/bc` nor of `/x/a/b`."""
+        """Folders that are shortened, the longest first; `/a/b` is no part of `/a/bc` nor of `/x/a/b`.
+
+        Nor is the end of an element, `</video>`, the folder `/video`.
+        """
         ordered = sorted(self.places.items(), key=lambda pair: len(pair[0]), reverse=True)
         return [
-            (re.compile(rf"(?<![\w.~/-]){re.escape(place)}(?![\w.-])"), stands) for place, stands in ordered
+            (re.compile(rf"(?<![\w.~/-]){_no_element(place)}{re.escape(place)}(?![\w.-])"), stands)
+            for place, stands in ordered
         ]
 
 
@@ -154,6 +168,11 @@ def _forms(value: str) -> set[str]:
     texts = {value, value.replace("'", "''"), json.dumps(value)[1:-1], marked}
     escaped = {html.escape(text, quote=quotes) for text in texts for quotes in (True, False)}
     return {*texts, *escaped, quote(value, safe="")}
+
+
+def _no_element(place: str) -> str:
+    """What keeps a place of one name from matching the end of an element of that name."""
+    return "(?<!<)" if place.count("/") == 1 else ""
 
 
 def _is_secret(value: str) -> bool:

@@ -22,7 +22,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Redactor:
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false-friend")
     monkeypatch.setenv("PIN_KEY", "1")
     monkeypatch.setenv("HOME", "/srv/people/ada")
-    return redactor(("MY_CAPTIONS",), {"/mnt/studio/work": "workspace"})
+    return redactor(("MY_CAPTIONS",), {"/mnt/studio/work": "workspace", "/video": "…"})
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,12 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Redactor:
         ("https://ada:pw@host/x and s3://ada@bucket/y", "https://***@host/x and s3://***@bucket/y"),
         ("https://h/f.mp4?X-Amz-Signature=abc&w=3&amp;token=q", "https://h/f.mp4?X-Amz-Signature=***&w=3&amp;token=***"),
         ("Authorization: Bearer abcdefgh.ijk", "Authorization: Bearer ***"),
+        ('{"Authorization": "Basic YWRhOnB3"}', '{"Authorization": "Basic ***"}'),
+        ("sent bearer abcdefghij0123456789.x", "sent bearer ***"),
+        ("url: /api/f?x=1&auth_token=q9 and https://h/?author=me", "url: /api/f?x=1&auth_token=*** and https://h/?author=me"),
+        ("hub_token: abcdef012345", "hub_token: ***"),
+        ("github_pat_11ABCDEFG0abcdefghijkl_" + "x1" * 29, "***"),
+        ("<a>/video/films</a></mnt/studio/work/x>", "<a>…/films</a><workspace/x>"),
         ("OPENAI_API_KEY=abcdefgh1 password: 'swordfish'", "OPENAI_API_KEY=*** password: '***'"),
         ("/srv/people/ada/films/a.mp4 of /srv/people/adam", "~/films/a.mp4 of /srv/people/adam"),
         ("/mnt/studio/work/runs/x", "workspace/runs/x"),
@@ -57,6 +63,10 @@ def test_secrets_and_folders_are_taken_out(secrets: Redactor, text: str, shown: 
         "api_key_env: OPENAI_API_KEY\napi_key: null\nprompt_tokens: 1234567",
         "false-friend and/or http://host:8000/v1?width=3 <b>a@b.org</b>",
         "/opt/films/root/home/x.mp4",
+        "<video controls></video><root></root>",
+        "torch bearer mascotte, a basic high-contrast-photography of a bearer 2024",
+        "x;author=me, y&sigma=0.5&key=low, is it?token=mascotte",
+        "trigger_token: mascotte, 'special_token': \"foxword\"",
     ],
 )
 def test_other_text_stays(secrets: Redactor, text: str):
