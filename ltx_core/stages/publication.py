@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +71,19 @@ def best_of(config: Config, run: Path) -> BestWeights | None:
 
 
 def secrets_of(config: Config) -> Redactor:
-    """What must not be seen in what is handed on: secrets of the environment, folders of the machine."""
+    """What must not be seen in what is handed on: secrets of the environment, folders of the machine.
+
+    Of a path the folder that it lies in is hidden; of one that lies in none, such as `/films`, its name.
+    """
     captions = config.dataset.captions
     named = [one for one in (captions.api_key_env, captions.key_variable) if one]
-    places: dict[Path | str, str] = {}
-    for text in _texts(config.model_dump(mode="json")):
-        if text.startswith("/"):
-            whole = Path(text.partition("*")[0])
-            places[whole.parent] = "…"
+    stated = config.model_dump()
+    folders = [Path(text.partition("*")[0]) for text in _texts(stated) if text.startswith("/")]
+    places: dict[Path | str, str] = {folder.parent: "…" for folder in folders}
+    # A prompt may begin with `/` too, and is no folder: only what is a path by its field is hidden whole.
+    paths = [str(one) for one in _values(stated, Path)] + [one.path for one in config.dataset.source]
+    near = (Path(text.partition("*")[0]) for text in paths if text.startswith("/"))
+    places |= {path: "…" for path in near if path.parent == Path("/")}
     places |= {config.workspace: "workspace", Path.cwd(): "."}
     return redactor(named, places)
 
@@ -232,8 +237,16 @@ def _best(best: BestWeights | None) -> Best | None:
 
 
 def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
+    return [str(one) for one in _values(value, (str, Path))]
+
+
+def _values(value: Any, kinds: type | tuple[type, ...]) -> list[Any]:
+    """Every value of some kinds in data."""
+    if isinstance(value, kinds):
         return [value]
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, Mapping):
         value = list(value.values())
-    return [text for one in value for text in _texts(one)] if isinstance(value, list) else []
+    many = isinstance(value, list | tuple | set | frozenset)
+    return [found for one in value for found in _values(one, kinds)] if many else []

@@ -34,7 +34,6 @@ from ltx_core.stages.report import base_fingerprint, base_quantization
 from ltx_core.stages.warm import beginning_of, note_beginning
 from ltx_core.store.dataset import Sample
 from ltx_core.store.keys import Keys, digest, digest_file
-from ltx_core.store.redact import redactor
 from ltx_core.store.rows import PendingRow, Row
 from ltx_core.training.options import OPTIMIZERS, OptimizationOptions
 from ltx_core.training.processes import place as place_of_this
@@ -246,7 +245,9 @@ def step_options(config: Config) -> Any:
 
 def tracking_of(config: Config) -> Tracking:
     """Where records go beside the run's folder; the config goes along without secrets and places."""
-    hide = redactor((config.dataset.captions.key_variable,), {config.workspace: "workspace"})
+    from ltx_core.stages.publication import secrets_of
+
+    hide = secrets_of(config)
     home = config.trackio.dir or config.workspace / "trackio"
     return Tracking(
         config.wandb, replace(config.trackio, dir=home), hide.data(config.model_dump(mode="json"))

@@ -139,7 +139,7 @@ class Redactor:
         """
         ordered = sorted(self.places.items(), key=lambda pair: len(pair[0]), reverse=True)
         return [
-            (re.compile(rf"(?<![\w.~/-]){_no_element(place)}{re.escape(place)}(?![\w.-])"), stands)
+            (re.compile(rf"(?<![\w.…~/-]){_no_element(place)}{re.escape(place)}(?![\w.-])"), stands)
             for place, stands in ordered
         ]
 

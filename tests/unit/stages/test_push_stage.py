@@ -23,10 +23,11 @@ from ltx_core.errors import ConfigError, LtxError
 from ltx_core.evaluation.card import publish
 from ltx_core.evaluation.report import ReportData
 from ltx_core.run import Pipeline
-from ltx_core.stages.publication import best_of, hub_base, weights_in_forms
+from ltx_core.stages.publication import best_of, hub_base, secrets_of, weights_in_forms
 from ltx_core.stages.publish import Publish
 from ltx_core.stages.push import Push
 from ltx_core.stages.push_source import resolve
+from ltx_core.stages.train import tracking_of
 from ltx_core.store.rows import Row
 
 ROOT = Path(__file__).parents[3]
@@ -213,3 +214,19 @@ def test_a_base_model_is_named_where_the_config_names_a_repository(tmp_path: Pat
     assert hub_base(Config.model_validate({"model": model})) == "Lightricks/LTX-2"
     version = Config.model_validate({"model": {"model_path": "/none", "model_source": "LTXV_2B_0.9.5"}})
     assert hub_base(version).startswith("Lightricks/LTX-Video")
+
+
+def test_folders_of_the_config_are_in_nothing_that_is_handed_on(tmp_path: Path):
+    """Neither in what is published nor in what trackers are told."""
+    prompt = '[{prompt: "/imagine a fox"}]'
+    sources = '["/films", "/video/acme/films", "/mnt/more/*.mp4", "/clips/**/*.mp4", data/footage]'
+    wishes = (f"dataset.source={sources}", f"validation.samples={prompt}")
+    found = config(tmp_path, *wishes, "model.model_path=/mnt/models/LTX-2")
+    hide = secrets_of(found)
+    text = (
+        f"/films/a.mp4 /video/acme/films/b.mp4 /mnt/more/c.mp4 /clips/d {tmp_path}/x /imagine a fox </films>"
+    )
+    assert hide.text(text) == "…/a.mp4 …/films/b.mp4 …/more/c.mp4 …/d workspace/x /imagine a fox </films>"
+    told = json.dumps(tracking_of(found).facts)
+    assert "/imagine a fox" in told
+    assert [place for place in ("/films", "acme", "/mnt", str(tmp_path)) if f'"{place}' in told] == []
