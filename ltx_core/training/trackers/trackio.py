@@ -51,7 +51,9 @@ class _Trackio:
         newest = importlib.import_module("trackio.sqlite_storage").SQLiteStorage.get_max_step_for_run(
             options.project, folder.name, run_id=self._run.id
         )
-        self.held = int(newest or 0)
+        # With a Space, the local database has only what waits to be sent; `init` has asked the Space for more
+        there = self._run._initial_last_step if options.space else None
+        self.held = max(int(newest or 0), int(there or 0))
 
     def log(self, step: int, values: Mapping[str, float], files: Mapping[str, Path]) -> None:
         """All of a step at once."""

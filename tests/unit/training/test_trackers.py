@@ -92,9 +92,14 @@ def outward(monkeypatch):
     return tried
 
 
-def test_a_resumed_run_has_each_step_once_in_every_tracker(tmp_path, tmp_path_factory, outward):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """trackio's folder, one for a process: it is read when trackio is loaded."""
+    return tmp_path_factory.mktemp("trackio")
+
+
+def test_a_resumed_run_has_each_step_once_in_every_tracker(tmp_path, home, outward):
     folder = tmp_path / "toy-run"
-    home = tmp_path_factory.mktemp("trackio")  # one for a process: trackio reads it when it is loaded
     tracking = Tracking(OFFLINE, TrackioOptions(enabled=True, project="toys", dir=home), FACTS)
     hooks = [Hook(measure, every=4, at_start=True), Hook(sample(folder), every=4)]
     for steps in (5, 9):
@@ -131,6 +136,41 @@ def test_a_resumed_run_has_each_step_once_in_every_tracker(tmp_path, tmp_path_fa
             content = path.read_bytes()
             assert SECRET.encode() not in content, path
             assert b"12345678" not in content or path.suffix in (".mp4", ".png"), path
+
+
+def test_a_space_is_not_sent_what_it_has(tmp_path, home, outward, monkeypatch):
+    from ltx_core.training.trackers.trackio import _library
+    from ltx_core.training.trackers.trackio import trackio as opening
+
+    sent = []
+
+    class Space:
+        """Answers as a Space with this run does, up to its third step."""
+
+        def __init__(self, *_, **__):
+            pass
+
+        def predict(self, *_, api_name, **arguments):
+            if api_name == "/get_runs_for_project":
+                return [{"id": "there", "name": "toy-run", "created_at": "2025-01-01"}]
+            if api_name == "/get_run_summary":
+                return {"run": "toy-run", "num_logs": 3, "last_step": 3 * (arguments["run_id"] == "there")}
+            sent.extend(entry["step"] for entry in arguments.get("logs", ()) if api_name == "/bulk_log")
+            return None
+
+    library = _library(home)
+    for module in (library, library.run):
+        monkeypatch.setattr(module, "RemoteClient", Space)
+    monkeypatch.setattr(library.run, "_get_default_namespace", lambda: None)
+    monkeypatch.setattr(library.utils, "preprocess_space_and_dataset_ids", lambda *ids: ids)
+    monkeypatch.setattr(library.deploy, "raise_if_space_is_frozen_for_logging", lambda _: None)
+    monkeypatch.setattr(library.deploy, "create_space_if_not_exists", lambda *_: False)
+    options = TrackioOptions(enabled=True, project="spaced", dir=home, space="me/space")
+    rows = [{"step": step, "loss": 1.0} for step in range(1, 6)]
+    feed = base.Feed(opening(tmp_path / "toy-run", options, {}), tmp_path, 5, rows, lambda *_, **__: None)
+    feed.close()
+    assert (feed.failed, sent) == ("", [4, 5])
+    assert outward == []
 
 
 def test_videos_stay_here_where_that_is_asked(tmp_path):
