@@ -146,7 +146,8 @@ def _memory(progress: Message) -> list[str]:
 
 
 def _heldout(progress: Message) -> list[str]:
-    found = [f"{name} {value:.4f}" for name, value in (progress.get("heldout") or {}).items()]
+    values = progress.get("heldout") or {}
+    found = [f"{name} {value:.4f}" for name, value in values.items() if value is not None]
     if found and progress.get("heldout_step") is not None:
         found.append(f"at step {progress['heldout_step']}")
     best = progress.get("best")

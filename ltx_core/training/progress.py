@@ -100,9 +100,7 @@ class Progress:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, without what is not known or no finite number."""
-        return {
-            name: value for name, value in _plain(asdict(self)).items() if value not in (None, {}, [], "")
-        }
+        return {name: value for name, value in _plain(asdict(self)).items() if value not in ({}, [], "")}
 
     def __str__(self) -> str:
         loss = "" if self.loss is None else f"  loss {self.loss:.4f}"
@@ -273,9 +271,10 @@ def pace(per_second: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Without numbers that are none."""
+    """Without numbers that are none; in a sequence, where places count, None stands for them."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        found = {key: _plain(item) for key, item in value.items()}
+        return {key: item for key, item in found.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

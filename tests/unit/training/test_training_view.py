@@ -63,6 +63,16 @@ def test_the_view_shows_the_numbers_of_the_run(trained, width):
     assert len(found["loss"].split()[1]) >= 29
 
 
+def test_a_loss_that_is_no_number_is_left_out():
+    meter = Meter(10)
+    meter.after({"step": 1, "loss": 1.0, "lr": float("nan"), "seconds": 0.1})
+    meter.measured(1, {"heldout_video": float("nan"), "heldout_audio": 1.5})
+    message = json.loads(json.dumps(meter.now().as_dict(), allow_nan=False))
+    (line,) = [line for line in drawn(message, 80) if line.startswith("held out")]
+    assert line.split() == ["held", "out", "audio", "1.5000", "at", "step", "1"]
+    assert drawn({**message, "heldout": {"video": None}}, 80)
+
+
 def test_a_log_has_the_same_in_a_line(trained):
     _, messages = trained
     text = describe(messages[10])
