@@ -6,6 +6,7 @@ Sources: the hub's documentation of model cards and of licences (hub-docs: `mode
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -44,7 +45,8 @@ def front_matter(mode: str, metadata: Mapping[str, object], facts: CardFacts) ->
     """
     full = metadata.get("training_mode") == "full"
     tags = [*([] if full else ["lora"]), "ltx-video", mode]
-    content: dict[str, object] = {"library_name": "diffusers", "tags": tags}
+    content: dict[str, object] = {"library_name": "diffusers"} if kind_of(metadata) == "lora" else {}
+    content["tags"] = tags
     base = metadata.get("base_model") if facts.base_model is None else facts.base_model
     if base:
         content["base_model"] = str(base)
@@ -56,6 +58,15 @@ def front_matter(mode: str, metadata: Mapping[str, object], facts: CardFacts) ->
     if facts.samples:
         content["widget"] = [{"text": one.prompt, "output": {"url": one.path}} for one in facts.samples]
     return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}---"
+
+
+def kind_of(metadata: Mapping[str, object]) -> str:
+    """`lokr` for weights that are one, which diffusers' pipelines of LTX do not load; else `lora`."""
+    try:
+        options = json.loads(str(metadata.get("adapter_options") or "{}"))
+    except ValueError:
+        return "lora"
+    return "lokr" if isinstance(options, Mapping) and options.get("kind") == "lokr" else "lora"
 
 
 def _license(stated: str) -> dict[str, object]:

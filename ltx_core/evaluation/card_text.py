@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ltx_core.evaluation import card_parts
 from ltx_core.evaluation.caption_warnings import caption_warnings
 from ltx_core.evaluation.card_facts import CardFacts
-from ltx_core.evaluation.card_front import front_matter
+from ltx_core.evaluation.card_front import front_matter, kind_of
 from ltx_core.evaluation.report import ReportData, changes, verdict
 from ltx_core.evaluation.report_tables import (
     influence_sentences,
@@ -28,12 +28,12 @@ LIBRARY = {
 """Pipeline and transformer of diffusers by family, and how a sample is asked for."""
 OWN_SAMPLER = (
     "This was trained with conditioned tokens. Generate with this project's own sampler "
-    "(`ltx sample CONFIG`), which attaches and holds them as in training; the pipelines below load the "
+    "(`ltx sample CONFIG`), which attaches and holds them as in training; other programs load the "
     "weights, but give them no reference, no held part and no given modality."
 )
 SOUND_ALONE = (
     "This was trained on sound alone. Generate with this project's own sampler (`ltx sample CONFIG`), "
-    "which makes sound without a video; the pipelines below make one beside it, which it has not learned."
+    "which makes sound without a video; other programs make one beside it, which it has not learned."
 )
 
 
@@ -97,20 +97,28 @@ def _use(report: ReportData, metadata: Mapping[str, object], facts: CardFacts) -
         lines.append(f"Put the trigger into the prompt: {markdown_text(trigger)}")
     if report.mode not in PLAIN_MODES:
         lines.append(SOUND_ALONE if report.mode == "t2a" else OWN_SAMPLER)
-    names = LIBRARY["ltxv" if str(metadata.get("base_model_family")).startswith("ltxv") else "ltx2"]
-    lines += ["With diffusers:", _code(_loading(base, prompt, _is_full(metadata), *names))]
-    if not _is_full(metadata):
-        lines.append(
-            "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with "
-            "*LoraLoaderModelOnly* behind the model; the key names are those of the original checkpoint, "
-            "with alpha / rank multiplied into B."
-        )
-        lines.append(
-            "Strength 1 is what was trained and measured; nothing else was. Where it does too much, load it "
-            'with `adapter_name="lora"` and lower it by `pipe.set_adapters("lora", 0.7)`, or by the '
-            "loader's strength in ComfyUI."
-        )
-    return "\n\n".join(lines)
+    lokr = kind_of(metadata) == "lokr"
+    if not lokr:
+        names = LIBRARY["ltxv" if str(metadata.get("base_model_family")).startswith("ltxv") else "ltx2"]
+        lines += ["With diffusers:", _code(_loading(base, prompt, _is_full(metadata), *names))]
+    return "\n\n".join([*lines, *([] if _is_full(metadata) else _adapter(lokr))])
+
+
+def _adapter(lokr: bool) -> list[str]:
+    """What ComfyUI does with an adapter, and its strength."""
+    scale = "the scale multiplied into the first factor" if lokr else "alpha / rank multiplied into B"
+    lower = (
+        "lower it by the loader's strength."
+        if lokr
+        else 'load it with `adapter_name="lora"` and lower it by `pipe.set_adapters("lora", 0.7)`, or by the '
+        "loader's strength in ComfyUI."
+    )
+    return [
+        "With ComfyUI: copy `lora.safetensors` into `models/loras` and load it with "
+        "*LoraLoaderModelOnly* behind the model; the key names are those of the original checkpoint, "
+        f"with {scale}.",
+        f"Strength 1 is what was trained and measured; nothing else was. Where it does too much, {lower}",
+    ]
 
 
 def _is_full(metadata: Mapping[str, object]) -> bool:

@@ -60,6 +60,14 @@ def test_the_card_is_valid_whatever_the_trigger_holds(tmp_path):
     assert "conditioned tokens" not in card
 
 
+def test_a_lokr_is_for_comfyui_alone(tmp_path):
+    metadata = METADATA | {"adapter_options": json.dumps({"kind": "lokr", "factor": 8})}
+    card = (publish(tmp_path / "p", weights(tmp_path), metadata, REPORT) / "README.md").read_text()
+    assert "LoraLoaderModelOnly" in card and "Strength 1" in card
+    for word in ("diffusers", "load_lora_weights", "set_adapters", "```python"):
+        assert word not in card, word
+
+
 def test_a_mode_with_a_reference_points_to_our_sampler(tmp_path):
     rows = (Effect("video.reference", LOSS, 0.4, 0.8, None, 0.7),)
     report = ReportData("demo", "v2v_ic", influence=rows)
