@@ -151,7 +151,8 @@ def find_run(text: str, runs: Path) -> Path | None:
         LtxError: when several runs are named so.
     """
     path = Path(text).expanduser()
-    for folder in (path, *path.absolute().parents) if path.exists() else ():
+    path = path.resolve() if ".." in path.parts else path.absolute()  # "." and ".." are no names of a run
+    for folder in (path, *path.parents) if path.exists() else ():
         if is_run(folder):
             return folder
     found = sorted(folder for folder in runs.glob("*") if folder.name.startswith(text) and is_run(folder))

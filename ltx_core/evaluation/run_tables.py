@@ -14,7 +14,7 @@ Table = dict[str, Any]
 GIB = 2**30
 QUIET = frozenset({"checkpoint", "measured", "skipped"})
 """Events that have a table of their own, or come too often."""
-BEGUN, ENDED = ("started", "resumed"), ("interrupted", "finished")
+BEGUN, ENDED = ("started", "resumed"), ("interrupted", "finished", "out_of_memory")
 MOST_ROWS = 40
 """Rows of a table on a terminal."""
 
@@ -50,10 +50,10 @@ def facts(run: Run) -> Iterator[tuple[str, Any]]:
     config = run.config
     yield "folder", run.folder
     yield "config", config.get("name", "-")
-    model = config.get("model") or {}
+    model = section(config, "model")
     yield "base", model.get("model_source") or model.get("model_path") or "-"
     yield "trained", trained(config)
-    yield "steps", f"{run.steps} of {(config.get('optimization') or {}).get('steps', '?')}"
+    yield "steps", f"{run.steps} of {section(config, 'optimization').get('steps', '?')}"
     for name in ("loss_video", "loss_audio"):
         if curve := run.curve(name):
             last = [value for _, value in curve[-20:]]
@@ -72,9 +72,15 @@ def facts(run: Run) -> Iterator[tuple[str, Any]]:
 
 def trained(config: Mapping[str, Any]) -> str:
     """What learnt."""
-    mode = (config.get("model") or {}).get("training_mode", "lora")
-    lora = config.get("lora") or {}
-    return f"LoRA of rank {lora.get('rank', '?')}" if mode == "lora" else "every weight"
+    mode = section(config, "model").get("training_mode", "lora")
+    rank = section(config, "lora").get("rank", "?")
+    return f"LoRA of rank {rank}" if mode == "lora" else "every weight"
+
+
+def section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A section of a config; {} for what is none, as in another program's."""
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def speed(run: Run) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from flows.cli import app
 from ltx_core.errors import LtxError
 from ltx_core.evaluation.compare import compare_tables, differences, fairness
 from ltx_core.evaluation.run_record import find_run, read_run
-from ltx_core.evaluation.run_tables import run_tables
+from ltx_core.evaluation.run_tables import happened, run_tables
 from ltx_core.training.plan import Hook
 
 ROOT = Path(__file__).parents[3]
@@ -125,6 +125,22 @@ def test_a_kill_is_seen_at_the_next_start(runs, tmp_path):
     (table,) = [table for table in run_tables(read_run(killed)) if table["title"] == "what happened"]
     names = [row[2] for row in table["rows"] if row[2] != "best"]
     assert names == ["started", "killed", "resumed", "finished"]
+    ended = [kept[0], '{"event": "out_of_memory", "step": 12}', *kept[1:]]
+    (killed / "log.jsonl").write_text("\n".join(ended))
+    events = [row[2] for row in happened(read_run(killed))]
+    assert [name for name in events if name != "best"] == ["started", "out_of_memory", "resumed", "finished"]
+
+
+def test_a_run_of_another_program_is_shown(runs, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(runs[0].folder, other)
+    config = {"name": ["x"], "model": "some/model", "lora": 3, "optimization": [{"steps": 5}]}
+    (other / "config.yaml").write_text(yaml.safe_dump(config))
+    facts = cells(run_tables(read_run(other)), "run other")
+    assert (facts["base"], facts["trained"], facts["steps"]) == (["-"], ["LoRA of rank ?"], ["24 of ?"])
+    found = dict((name, values) for name, *values in differences([runs[0], read_run(other)]))
+    assert found["model"] == ["(not stated)", "some/model"]
+    assert "other" in str(compare_tables([runs[0], read_run(other)]))
 
 
 def test_configs_are_compared_field_by_field_without_secrets(runs):
@@ -165,9 +181,12 @@ def test_what_cannot_be_compared_is_said(runs, tmp_path):
     assert found["seed of the training"].startswith("differs")
 
 
-def test_runs_are_found_by_path_checkpoint_and_name(workspace):
+def test_runs_are_found_by_path_checkpoint_and_name(workspace, monkeypatch):
     root = workspace / "runs"
     one = root / "one-11111111"
+    for here, text in ((one, "."), (one / "checkpoints", ".."), (root, one.name)):
+        monkeypatch.chdir(here)
+        assert find_run(text, root / "none") == one.resolve()
     for text in (str(one), str(one / "checkpoints" / "step_000024"), "one-11111111", "one"):
         assert find_run(text, root) == one
     assert find_run("three", root) is None
