@@ -63,45 +63,82 @@ def scrub(folder: Path, redactor: Redactor) -> None:
             _scrub_file(path, redactor)
 
 
+def held(folder: Path, redactor: Redactor) -> list[str]:
+    """Paths of the files below `folder` that `scrub` would change or refuse; nothing is written."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = {path: path.relative_to(folder).as_posix() for path in files}
+    return [
+        redactor.text(name)
+        for path, name in names.items()
+        if redactor.text(name) != name or _holds(path, redactor)
+    ]
+
+
+def _holds(path: Path, redactor: Redactor) -> bool:
+    if path.suffix == ".parquet":
+        records, clean, _ = _table(path, redactor)
+        return bool(records != clean)
+    if path.suffix in TEXTS and (texts := _text(path, redactor)):
+        return texts[0] != texts[1]
+    if path.suffix == ".safetensors" and (header := _header(path, redactor)):
+        return header[0].get("__metadata__", {}) != header[1]
+    return bool(_found(path, redactor))
+
+
 def _scrub_file(path: Path, redactor: Redactor) -> None:
     if path.suffix == ".parquet":
-        _table(path, redactor)
+        _scrub_table(path, redactor)
         return
-    known = path.suffix in TEXTS and _text(path, redactor)
-    if not known and not (path.suffix == ".safetensors" and _header(path, redactor)):
+    known = path.suffix in TEXTS and _scrub_text(path, redactor)
+    if not known and not (path.suffix == ".safetensors" and _scrub_header(path, redactor)):
         _refuse(path, redactor)
 
 
-def _text(path: Path, redactor: Redactor) -> bool:
-    """Rewrite a text; False for a file that is none."""
+def _text(path: Path, redactor: Redactor) -> tuple[str, str] | None:
+    """A text as it is and as it should be; None for a file that is none."""
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
-        return False
-    clean = redactor.text(text)
-    if clean != text:
-        path.write_bytes(clean.encode("utf-8"))
-    return True
+        return None
+    return text, redactor.text(text)
 
 
-def _header(path: Path, redactor: Redactor) -> bool:
-    """Rewrite the strings of a header, its tensors are copied then; False for a file without a header."""
+def _scrub_text(path: Path, redactor: Redactor) -> bool:
+    """Rewrite a text; False for a file that is none."""
+    found = _text(path, redactor)
+    if found is not None and found[0] != found[1]:
+        path.write_bytes(found[1].encode("utf-8"))
+    return found is not None
+
+
+def _header(path: Path, redactor: Redactor) -> tuple[dict[str, Any], dict[str, str], int] | None:
+    """A header, its strings as they should be, and where tensors begin; None for a file without a header."""
     with path.open("rb") as source:
         length = int.from_bytes(source.read(LENGTH_BYTES), "little")
         try:
             header = json.loads(source.read(min(length, LARGEST_HEADER)))
         except ValueError:
-            return False
-        strings = header.get("__metadata__", {})
-        clean = {redactor.text(name): _string(value, redactor) for name, value in strings.items()}
-        if clean == strings:
-            return True
-        content = json.dumps({**header, "__metadata__": clean}, separators=(",", ":")).encode()
-        content += b" " * (-len(content) % LENGTH_BYTES)  # tensors begin at a multiple of 8 bytes
-        other = path.with_name(path.name + ".clean")
-        with other.open("wb") as target:
-            target.write(len(content).to_bytes(LENGTH_BYTES, "little") + content)
-            shutil.copyfileobj(source, target, BLOCK)
+            return None
+    strings = header.get("__metadata__", {})
+    clean = {redactor.text(name): _string(value, redactor) for name, value in strings.items()}
+    return header, clean, LENGTH_BYTES + length
+
+
+def _scrub_header(path: Path, redactor: Redactor) -> bool:
+    """Rewrite the strings of a header, its tensors are copied then; False for a file without a header."""
+    found = _header(path, redactor)
+    if found is None:
+        return False
+    header, clean, begin = found
+    if clean == header.get("__metadata__", {}):
+        return True
+    content = json.dumps({**header, "__metadata__": clean}, separators=(",", ":")).encode()
+    content += b" " * (-len(content) % LENGTH_BYTES)  # tensors begin at a multiple of 8 bytes
+    other = path.with_name(path.name + ".clean")
+    with path.open("rb") as source, other.open("wb") as target:
+        source.seek(begin)
+        target.write(len(content).to_bytes(LENGTH_BYTES, "little") + content)
+        shutil.copyfileobj(source, target, BLOCK)
     other.replace(path)
     return True
 
@@ -115,26 +152,40 @@ def _string(value: str, redactor: Redactor) -> str:
     return clean
 
 
-def _table(path: Path, redactor: Redactor) -> None:
-    import pyarrow as pa
+def _table(path: Path, redactor: Redactor) -> tuple[Any, Any, Any]:
+    """Records of a table as they are and as they should be, and its schema."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
     records = table.to_pylist()
-    clean = redactor.data(records)
+    return records, redactor.data(records), table.schema
+
+
+def _scrub_table(path: Path, redactor: Redactor) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    records, clean, schema = _table(path, redactor)
     if clean != records:
-        pq.write_table(pa.Table.from_pylist(clean, schema=table.schema), path, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(clean, schema=schema), path, compression="zstd")
 
 
 def _refuse(path: Path, redactor: Redactor) -> None:
-    """Refuse a file that cannot be rewritten and holds a secret, across the ends of blocks too."""
+    """Refuse a file that cannot be rewritten and holds a secret."""
+    if found := _found(path, redactor):
+        raise SecretError(
+            f"{path.name} holds the value of the environment variable {', '.join(found)}, which must "
+            "not be handed on; nothing was published. Take it out of what this file is made of"
+        )
+
+
+def _found(path: Path, redactor: Redactor) -> list[str]:
+    """Names of the secrets in the bytes of a file, across the ends of blocks too."""
     longest = max((len(value.encode()) for value in redactor.secrets.values()), default=0)
     rest = b""
     with path.open("rb") as handle:
         while block := handle.read(BLOCK):
             if found := redactor.held_in(rest + block):
-                raise SecretError(
-                    f"{path.name} holds the value of the environment variable {', '.join(found)}, which must "
-                    "not be handed on; nothing was published. Take it out of what this file is made of"
-                )
+                return found
             rest = block[-longest:] if longest else b""
+    return []

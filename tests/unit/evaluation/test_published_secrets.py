@@ -16,7 +16,7 @@ from ltx_core.evaluation.card import publish
 from ltx_core.evaluation.card_facts import Best, CardFacts, Licensed, Shown
 from ltx_core.evaluation.report import Bucket, DatasetFacts, ReportData
 from ltx_core.evaluation.rows import LossRow
-from ltx_core.evaluation.scrub import SecretError
+from ltx_core.evaluation.scrub import SecretError, held
 from ltx_core.models.safetensors_file import file_metadata
 from ltx_core.store.redact import Redactor, redactor
 
@@ -77,7 +77,7 @@ def test_no_file_of_the_folder_holds_what_was_planted(tmp_path: Path, weights: P
     }
     folder = publish(tmp_path / "out", weights, {"trigger": SECRET}, REPORT, files, FACTS, secrets)
     written = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(written) == 8
+    assert len(written) == 8 and held(folder, secrets) == []
     for path, content in written.items():
         text = content.decode("utf-8", "replace")
         text += str(pq.read_table(path).to_pylist()) if path.suffix == ".parquet" else ""

@@ -189,8 +189,8 @@ def test_the_command_lists_first_and_pushes_what_is_published(tmp_path: Path, hu
     folder, run = published(tmp_path, "p1"), tmp_path / "runs" / "demo-1"
     run.mkdir(parents=True)
     settings = f"name: demo\nworkspace: {tmp_path}\nhub: {{endpoint: '{hub.endpoint}'}}\n"
-    for place in (folder, run):
-        (place / "config.yaml").write_text(settings)
+    (run / "config.yaml").write_text(settings)
+    (folder / "config.yaml").write_text(settings.replace(str(tmp_path), "workspace"))
     command = ["push", str(run), "--to", "me/foxes", "--private"]
     dry = CliRunner().invoke(app, [*command, "--dry-run"])
     assert "samples/01.mp4" in dry.output and "2.0 KiB" in dry.output and "nothing was sent" in dry.output
@@ -206,6 +206,29 @@ def test_the_command_lists_first_and_pushes_what_is_published(tmp_path: Path, hu
         resolve(other)
     with pytest.raises(ConfigError, match="is no config, no run's folder and no published one"):
         resolve(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["README.md", "samples/02.mp4", "lora.safetensors", "config.yaml"])
+def test_what_an_earlier_version_has_published_unscrubbed_is_not_pushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
+    folder = published(tmp_path, "p1")
+    (folder / "config.yaml").write_text("name: demo\nworkspace: workspace\n")
+    assert resolve(folder)[0] == folder
+    if name == "lora.safetensors":
+        save_file({"a": torch.ones(3)}, folder / name, {"note": "0123456789abcdef"})
+    elif name == "config.yaml":
+        (folder / name).write_text(f"name: demo\nworkspace: {tmp_path}\n")
+    else:
+        (folder / name).write_bytes(
+            b"\x00\xff 0123456789abcdef" if name.endswith("4") else b"0123456789abcdef"
+        )
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(LtxError, match=rf"holds a secret or a folder of this machine in {name}: ") as refused:
+        resolve(folder)
+    assert "0123456789abcdef" not in str(refused.value)
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_base_model_is_named_where_the_config_names_a_repository(tmp_path: Path):
