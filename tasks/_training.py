@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
@@ -59,7 +59,7 @@ class TrainingPages:
         share = 100.0 * progress["step"] / max(1, progress["steps"])
         if self._artifact is None:
             made = create_progress_artifact(share, key="training", description=text)
-            self._artifact = made if isinstance(made, UUID) else None
+            self._artifact = cast("UUID", made)  # outside of an event loop it is the id itself
         else:
             update_progress_artifact(self._artifact, share, description=text)
 

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WORKER = (sys.executable, "-P", "-m", "ltx_core", "worker")
 TRAIN = (sys.executable, "-P", "-m", "ltx_core", "train")
+GO_ON = "checkpoints.no_resume=false"
+"""What a training that goes on is told, whatever the run began with."""
 TRAIN_GRACE_S = 120.0
 """How long a training may take to save its state after it was asked to end; 19B models need a while."""
 
@@ -118,24 +120,27 @@ class Work:
         A training that was stopped from outside, and has saved, goes on; `engine.resumes` times at the most.
         """
         most: int = self.pipeline.config.engine.resumes
+        further: tuple[str, ...] = ()
         for number in range(1, most + 1):
             try:
-                return self._alone(stage, chunk)
+                return self._alone(stage, chunk, *further)
             except InterruptedTrainingError:
                 if self._closed:
                     raise
                 text = f"the training was stopped from outside and has saved: it goes on ({number} of {most})"
                 self.display.note(logging.WARNING, text)
-        return self._alone(stage, chunk)
+                further = (GO_ON,)
+        return self._alone(stage, chunk, *further)
 
-    def _alone(self, stage: str, chunk: Sequence[str]) -> Manifest:
+    def _alone(self, stage: str, chunk: Sequence[str], *further: str) -> Manifest:
         with self._starting:
             if self._closed:
                 raise LtxError(STOPPED)
             self._workers.release()
             self._training = Child(TRAIN, self.display.note, TRAIN_GRACE_S)
         with self._training as child:
-            return child.ask(self.job.request(stage, chunk), partial(self._told, stage))
+            job = replace(self.job, overrides=(*self.job.overrides, *further))
+            return child.ask(job.request(stage, chunk), partial(self._told, stage))
 
     def _told(self, stage: str, progress: Mapping[str, Any]) -> None:
         self.display.progress(stage, progress)

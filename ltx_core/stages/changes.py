@@ -118,11 +118,13 @@ def compare(context: Context) -> Comparison | None:
     if not runs:
         return None
     own = _own(context, runs)
+    # One that was stopped before its first checkpoint may not have taken the shorter run over wholly.
+    shorter = None if own is not None and own.step else shorter_run(context, runs)
+    own = own if shorter is None else None
     run = own or runs[0]
     before = run.config()
     if before is None:
         return None
-    shorter = None if own else shorter_run(context, runs)
     if shorter is not None:
         run, before = shorter, shorter.config() or before
     judge = _Judge(context, run, before, own is not None, shorter is not None)

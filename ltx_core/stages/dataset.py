@@ -86,18 +86,21 @@ class Dataset(Stage):
         gathered, refused = gather(context)
         samples = [sample for sample, _ in gathered]
         _check(context, samples, rejections(context) + refused)
-        splits = Counter(sample.split for sample in samples)
-        counts = {
-            "samples": len(samples),
-            "train": splits["train"],
-            "heldout": splits["heldout"],
-            "without_audio": sum(not sample.has_audio for sample in samples),
-        }
-        stated = stated_rights(context, samples)
-        rights = {RIGHTS: json.dumps(stated, sort_keys=True, ensure_ascii=False)} if stated else {}
         for item in items:
+            counts, stated = _counted(samples), stated_rights(context, samples)
+            rights = {RIGHTS: json.dumps(stated, sort_keys=True, ensure_ascii=False)} if stated else {}
             files = {MANIFEST: dataset_bytes(samples)}
             yield pending(item, files=files, columns={**counts, **rights}, content=counts)
+
+
+def _counted(samples: Sequence[Sample]) -> dict[str, int]:
+    splits = Counter(sample.split for sample in samples)
+    return {
+        "samples": len(samples),
+        "train": splits["train"],
+        "heldout": splits["heldout"],
+        "without_audio": sum(not sample.has_audio for sample in samples),
+    }
 
 
 def load_samples(context: Context) -> tuple[Row, list[Sample]]:

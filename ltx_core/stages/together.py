@@ -37,21 +37,25 @@ def together(context: Context, compute: Callable[[], dict[str, Any]], train: Tra
         The manifest; an empty one in all processes but the first.
 
     Raises:
-        LtxError: as `compute`, or when other processes were started than the config states.
+        LtxError: as `compute`, or when other processes were started than the config states. The connection
+            to the others is left open then: taking leave waits for those that wait for this one.
     """
     config = context.config
     here = check_place(config.acceleration)
     make_accelerator(config.acceleration)
+    manifest: dict[str, Any] = {}
     try:
         if here.main:
             manifest = compute()
             tell(config, "")
-            return manifest
-        while key := _told(config):
-            train(context, run_folder(config, key), key)
-        return {}
-    finally:
+        else:
+            while key := _told(config):
+                train(context, run_folder(config, key), key)
+    except SystemExit:  # a stop, on which all processes have agreed
         leave()
+        raise
+    leave()
+    return manifest
 
 
 def tell(config: Config, key: str) -> None:

@@ -19,11 +19,27 @@ from ltx_core.training.watch import TrainingError
 logger = logging.getLogger(__name__)
 
 
+class ShortageError(Exception):
+    """Memory did not suffice for a hook; what it asked for, in words, or "" where nobody said."""
+
+    def told(self, step: int, saver: Saver, event: Callable[..., None]) -> TrainingError:
+        """What ends the run, after saving its state."""
+        alone = saver.accelerator.num_processes == 1
+        saved = saver.rescue(step) if alone else f"The newest checkpoint is of step {saver.saved}."
+        event("out_of_memory", step=step, beside=True)
+        asked = f" ({self} more were asked for)" if str(self) else ""
+        return TrainingError(
+            f"out of memory in what is done beside the training, after step {step}{asked}. Set "
+            "`acceleration.offload_optimizer_during_validation: true`, or use smaller samples "
+            f"(`validation.video_dims`), or none (`validation.interval: null`). {saved}"
+        )
+
+
 def called(hook: Hook, step: int, saver: Saver, event: Callable[..., None]) -> Mapping[str, float]:
     """What a hook measures after `step` finished steps; nothing where the disk did not let it.
 
     Raises:
-        TrainingError: when memory does not suffice; the run's state is saved then.
+        ShortageError: when memory does not suffice.
         StoreError, OSError: for all else that is wrong with the disk.
     """
     alone = saver.accelerator.num_processes == 1
@@ -38,18 +54,9 @@ def called(hook: Hook, step: int, saver: Saver, event: Callable[..., None]) -> M
     except (RuntimeError, MemoryError) as error:
         if not is_shortage(error):
             raise
-        text, asked = (
-            f"out of memory in what is done beside the training, after step {step}",
-            asked_for(error),
-        )
+        asked = asked_for(error)
         free(error)
-        saved = saver.rescue(step) if alone else f"The newest checkpoint is of step {saver.saved}."
-        event("out_of_memory", step=step, beside=True)
-        raise TrainingError(
-            f"{text}{f' ({asked} more were asked for)' if asked else ''}. Set "
-            "`acceleration.offload_optimizer_during_validation: true`, or use smaller samples "
-            f"(`validation.video_dims`), or none (`validation.interval: null`). {saved}"
-        ) from None
+        raise ShortageError(asked or "") from None
 
 
 def _disk_is_full(error: BaseException) -> bool:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ltx_core.training.order import Order
+from ltx_core.training.order import Portion
 from ltx_core.training.update import Rows
 
 
-def culprits(rows: Rows, order: Order, step: int, passes: int, world: int) -> tuple[str, ...]:
+def culprits(rows: Rows, portions: Sequence[Sequence[Portion]], batch: Sequence[str]) -> tuple[str, ...]:
     """Ids of the samples whose loss is not finite; all of the step where each loss is (its gradient is not).
 
     Args:
         rows: the losses of the step over all processes, as `update.read` gives them.
-        order: of the samples.
-        step: the optimizer step, from 0.
-        passes: forward passes of one process.
-        world: processes.
+        portions: the forward passes of each process.
+        batch: ids of the step.
     """
-    each = [_ids(order, step, passes, rank, world) for rank in range(world)]
+    world = len(portions)
+    each = [[name for portion in own for name in portion.ids] for own in portions]
     found = {
         ids[place]
         for table in rows.values()
@@ -28,13 +27,8 @@ def culprits(rows: Rows, order: Order, step: int, passes: int, world: int) -> tu
         for place, row in enumerate(part[: len(ids)])
         if row[2] and not math.isfinite(row[0])
     }
-    whole = dict.fromkeys(order.batch_at(step))
+    whole = dict.fromkeys(batch)
     return tuple(name for name in whole if name in found) or tuple(whole)
-
-
-def _ids(order: Order, step: int, passes: int, rank: int, world: int) -> list[str]:
-    """Of one process, in the order of its losses."""
-    return [name for portion in order.portions(step, passes, rank, world) for name in portion.ids]
 
 
 def _parts(table: Sequence[list[float]], world: int) -> list[Sequence[list[float]]]:

@@ -24,6 +24,16 @@ def begin_judging(judge: Judge, saver: Saver, step: int) -> None:
         _write(judge, saver)
 
 
+def record_best(judge: Judge, saver: Saver) -> None:
+    """Say at the end of a run which step was the best, as what becomes the product depends on it.
+
+    Raises:
+        StoreError: when it cannot be written.
+    """
+    if saver.accelerator.is_main_process:
+        _write(judge, saver)
+
+
 def keep_best(judge: Judge, saver: Saver) -> None:
     """Save the step that was found to be the best, and say so in the run's folder.
 

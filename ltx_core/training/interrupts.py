@@ -24,6 +24,9 @@ EXIT_INTERRUPTED = 75
 EXIT_UNSAVED = 74
 """Exit code of a training that was asked to stop and could not save: it goes on from an older checkpoint
 (EX_IOERR of sysexits.h)."""
+REPEATED_S = 2.0
+"""A signal that comes so soon after the first is the same request: whoever ends a group of processes, and the
+process that started this one, both pass it on."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -52,7 +55,8 @@ class Unsaved(SystemExit):
 
 
 class Interrupts:
-    """While entered, the first SIGTERM or SIGINT sets `requested`; a second one ends the process at once."""
+    """While entered, the first SIGTERM or SIGINT sets `requested`; one that comes
+    more than `REPEATED_S` later ends the process at once."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -74,7 +78,9 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            os._exit(128 + number)
+            if time.monotonic() - self.asked >= REPEATED_S:
+                os._exit(128 + number)
+            return
         self.requested, self.asked = True, time.monotonic()
         logger.warning("asked to stop: saving; ask again to end at once without saving")
         if self._step is not None:

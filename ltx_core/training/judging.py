@@ -186,7 +186,8 @@ class Judge:
     def _patience(self, found: Evaluation) -> None:
         if found.step == 0:
             return
-        if self._gained is None or found.heldout < self._gained - self.options.min_delta:
+        below = self._gained is None or found.heldout < self._gained - self.options.min_delta
+        if below and math.isfinite(found.heldout):
             self._gained, self._since = found.heldout, 0
             return
         self._since += 1

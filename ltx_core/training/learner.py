@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ltx_core.errors import LtxError
-from ltx_core.models.sharding import fill, is_sharded, lent, shared_like
+from ltx_core.models.sharding import fill, is_sharded, lent, local, shared_like
 from ltx_core.store.tensors import brought_together
 from ltx_core.training.checkpoint import TrainingState
 from ltx_core.training.ema import Average
@@ -73,6 +73,11 @@ class Learner:
         if self.average is not None and not skipped:
             self.average.after(self._step + 1)
         return norm, skipped
+
+    def fresh(self) -> list[tuple[int, ...]]:
+        """Shapes, in this process, of the parameters that have no moments yet."""
+        held = self.optimizer.optimizer.state
+        return [tuple(local(value).shape) for value in self.parameters.values() if not held.get(value)]
 
     def clear(self) -> None:
         """Forget the gradients."""

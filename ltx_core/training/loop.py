@@ -23,10 +23,11 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from ltx_core.training.beside import called
+from ltx_core.errors import LtxError
+from ltx_core.training.beside import ShortageError, called
 from ltx_core.training.checkpoint_folder import CHECKPOINTS, checkpoint_name
 from ltx_core.training.data import Ahead
-from ltx_core.training.holding import begin_judging, keep_best
+from ltx_core.training.holding import begin_judging, keep_best, record_best
 from ltx_core.training.interrupts import Interrupted, Interrupts, exclusive
 from ltx_core.training.judging import Judge, best_checkpoint
 from ltx_core.training.learner import Learner
@@ -39,7 +40,7 @@ from ltx_core.training.step import Prepared
 from ltx_core.training.stepping import Stepper
 from ltx_core.training.trackers.choose import openings
 from ltx_core.training.transfer import Sent
-from ltx_core.training.update import any_process
+from ltx_core.training.update import any_process, same_everywhere
 from ltx_core.training.watch import MAX_BAD_STEPS, TrainingError, Watch
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class _Training:
         self.done = self._resume()
         if accelerator.is_main_process:
             trackers = openings(plan.folder, plan.tracking, board=plan.tensorboard)
-            self.log = RunLog(plan.folder, self.done, trackers)
+            self.log = RunLog(plan.folder, self.done, trackers, self.meter.event)
             best = self.judge.best
             self.meter.begin(self.log.rows, None if best is None else (best.step, best.heldout))
             self.saver.flush = self.log.flush
@@ -116,6 +117,7 @@ class _Training:
         finally:
             if self.log is not None:
                 self.log.close(finished=self.done >= steps or self.judge.stopped is not None)
+        record_best(self.judge, self.saver)
         seconds = time.monotonic() - began
         self._event("finished", step=self.done, seconds=round(seconds, 3), **self.stepper.speed.facts())
         checkpoint = self.saver.root / checkpoint_name(self.done)
@@ -157,6 +159,12 @@ class _Training:
 
     def _resume(self) -> int:
         state = self.saver.resume()
+        if not same_everywhere(self.accelerator, -1 if state is None else state.step):
+            raise LtxError(
+                f"the processes found different checkpoints in {self.saver.root} (this one "
+                f"{'none' if state is None else f'step {state.step}'}): all machines must see the same "
+                "folder as it is now; put the workspace on a shared file system"
+            )
         if state is None:
             return 0
         self.watch.restore(state.numbers)
@@ -170,19 +178,28 @@ class _Training:
             return
         if report is not None and self.log is not None and self.done:
             report(self.meter.now("evaluating"))
-        better = False
-        with self.learner.evaluating(self.plan.offload), self._interruptible():
-            for hook in due:
-                self._stop_together()
-                measured = called(hook, self.done, self.saver, self._event)
-                if measured and self.log is not None:
-                    self.log.measured(self.done, measured)
-                    self.meter.measured(self.done, measured)
-                better |= self.judge.after(self.done, measured)
+        try:
+            better = self._evaluate(due)
+        except ShortageError as error:  # the moments are back where they belong: they can be saved
+            raise error.told(self.done, self.saver, self._event) from None
         if better:
             keep_best(self.judge, self.saver)
         if self.log is not None:
             self.log.sampled(self.done)
+
+    def _evaluate(self, due: Sequence[Hook]) -> bool:
+        """Call hooks; whether they make this the best step."""
+        better = False
+        with self.learner.evaluating(self.plan.offload):
+            for hook in due:
+                self._stop_together()
+                with self._interruptible():
+                    measured = called(hook, self.done, self.saver, self._event)
+                if measured and self.log is not None:
+                    self.log.measured(self.done, measured)
+                    self.meter.measured(self.done, measured)
+                better |= self.judge.after(self.done, measured)
+        return better
 
     def _interruptible(self) -> contextlib.AbstractContextManager[None]:
         """One process leaves a hook where a signal arrives; several may wait for one another in it."""

@@ -15,7 +15,6 @@ Design choices
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
 from bisect import bisect_right
 from collections import Counter
@@ -37,11 +36,13 @@ class Portion:
         ids: B clip ids.
         names: B names for draws: the id, or "id#n" for its n-th repetition within the step.
         idle: whether they are there only because a process must take part: nothing is learnt of them.
+        place: which slice of the step's batch it is, over all processes.
     """
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
     idle: bool = False
+    place: int = 0
 
 
 class Order:
@@ -113,21 +114,32 @@ class Order:
         number, place = self._place(step)
         return self.epoch(number)[place]
 
-    def portions(self, step: int, count: int, rank: int = 0, world: int = 1) -> list[Portion]:
+    def portions(
+        self, step: int, count: int, rank: int = 0, world: int = 1, *, all_passes: bool = False
+    ) -> list[Portion]:
         """The forward passes, `count` at the most, of process `rank` of `world` in optimizer step `step`.
 
         The batch is cut into `count * world` slices that differ by one sample at the most. A process without
         any takes part idly: in a smaller batch, or where there are more processes than samples.
+
+        Args:
+            step: from 0.
+            count: forward passes of a process.
+            rank: of the process.
+            world: processes.
+            all_passes: every process makes all of its passes, idly where a slice is empty: processes that
+                borrow weights of one another must be in the same pass.
         """
         ids = self.batch_at(step)
         names, slices = repetition_names(ids), count * world
-        edges = [len(ids) * place // slices for place in range(rank * count, (rank + 1) * count + 1)]
-        found = [
-            Portion(ids[start:stop], names[start:stop])
-            for start, stop in itertools.pairwise(edges)
-            if start < stop
-        ]
-        return found or [Portion(ids[:1], names[:1], idle=True)]
+        found = []
+        for place in range(rank * count, (rank + 1) * count):
+            start, stop = (len(ids) * edge // slices for edge in (place, place + 1))
+            if start < stop:
+                found.append(Portion(ids[start:stop], names[start:stop], place=place))
+            elif all_passes:
+                found.append(Portion(ids[:1], names[:1], idle=True, place=place))
+        return found or [Portion(ids[:1], names[:1], idle=True, place=rank * count)]
 
     def _place(self, step: int) -> tuple[int, int]:
         """(epoch, batch in it) of a step; an epoch in which no sample comes has no step."""

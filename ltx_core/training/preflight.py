@@ -7,20 +7,17 @@ away and nothing is drawn that a step draws, so that the result does not depend 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import cycle, islice
 
 import torch
-from torch import nn
 
+from ltx_core.models.memory.optimizers import moment_bytes
 from ltx_core.training.draws import Draws
 from ltx_core.training.order import Order
 from ltx_core.training.plan import Parts, Plan
 from ltx_core.training.step import Prepared, prepare
-
-MOMENTS = 8
-"""Bytes of AdamW's two moments of a number."""
 
 
 def wanted(stated: bool | None, device: torch.device) -> bool:
@@ -37,15 +34,22 @@ def largest_batch(plan: Plan, parts: Parts, order: Order, step: int) -> Prepared
         order: of the run.
         step: whose draws it has.
     """
-    bucket = max(order.groups, key=lambda name: (plan.tokens.get(name, 1) * order.sizes[name], name))
-    ids = tuple(islice(cycle(order.groups[bucket]), order.sizes[bucket]))
+    sizes = {name: plan.optimization.batch_of(plan.tokens.get(name, 1)) for name in order.groups}
+    bucket = max(sizes, key=lambda name: (plan.tokens.get(name, 1) * sizes[name], name))
+    ids = tuple(islice(cycle(order.groups[bucket]), sizes[bucket]))
     return prepare(parts.read(ids), ids, Draws(plan.seed, step), parts.assemble, plan.step)
 
 
 @contextmanager
-def reserved(learning: Iterable[nn.Parameter], device: torch.device) -> Iterator[None]:
-    """Inside the block as much of a GPU is taken as the moments will be, which are not there yet."""
-    size = MOMENTS * sum(parameter.numel() for parameter in learning)
+def reserved(shapes: Collection[tuple[int, ...]], kind: str, device: torch.device) -> Iterator[None]:
+    """Inside the block as much of a GPU is taken as moments will be that are not there yet.
+
+    Args:
+        shapes: in this process, of the parameters without moments.
+        kind: `optimization.optimizer_type`.
+        device: of the training.
+    """
+    size = moment_bytes(kind, shapes)
     held = torch.empty(size, dtype=torch.uint8, device=device) if device.type == "cuda" else None
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import uuid
 from pathlib import Path
 
 from ltx_core.errors import LtxError
@@ -42,5 +43,17 @@ def resume_point(root: Path, identity: str, *, allowed: bool, main: bool = True)
             f"{found} belongs to another configuration or dataset ({state.identity or 'none'}, "
             f"now {identity}); give this run another `name`, or begin anew with `checkpoints.no_resume=true`"
         )
+    if main:
+        _set_aside(root, found)
     logger.info("going on from %s", found)
     return state
+
+
+def _set_aside(root: Path, found: Path) -> None:
+    """Move checkpoints of later steps, which are damaged or have no state: retention would take them for the
+    newest ones."""
+    for path in root.glob("step_*"):
+        if (len(path.name), path.name) > (len(found.name), found.name):
+            target = root / f"unused_{path.name}-{uuid.uuid4().hex[:8]}"
+            logger.warning("%s cannot be gone on from; it was moved to %s", path, target)
+            path.rename(target)

@@ -151,7 +151,7 @@ class Saver:
         try:
             self.flush()
             save_checkpoint(self.root, step, self.parts.export, state)
-            retain(self.root, self.plan.checkpoints.keep_last_n, self.also())
+            retain(self.root, self.plan.checkpoints.keep_last_n, {step, *self.also()})
         except StoreError as error:
             return error
         return None

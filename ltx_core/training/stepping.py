@@ -16,11 +16,12 @@ from ltx_core.training.data import Ahead
 from ltx_core.training.draws import Draws
 from ltx_core.training.interrupts import Interrupted
 from ltx_core.training.learner import Learner
-from ltx_core.training.order import Order
+from ltx_core.training.order import Order, Portion
 from ltx_core.training.plan import Parts, Plan
 from ltx_core.training.preflight import largest_batch, reserved, wanted
 from ltx_core.training.shortage import is_shortage
 from ltx_core.training.speed import Speed
+from ltx_core.training.spread import sharded
 from ltx_core.training.step import Prepared, StepResult, count_samples, prepare, training_step
 from ltx_core.training.transfer import Sent, Transfer
 from ltx_core.training.update import any_process, loss_tables, read, seed_model, step_losses, summed_counts
@@ -65,10 +66,9 @@ class Stepper:
 
     def prepare(self, step: int) -> Sent:
         """This process's forward passes of a step; runs in the reader's thread."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
         draws = Draws(self.plan.seed, step)
         found = []
-        for portion in self.order.portions(step, self.passes, rank, world):
+        for portion in self._portions(step, self.accelerator.process_index):
             weights = [0.0] * len(portion.ids) if portion.idle else self.plan.weights(portion.ids)
             batch = self.parts.read(portion.ids)
             found.append(prepare(batch, portion.names, draws, self.parts.assemble, self.plan.step, weights))
@@ -104,8 +104,10 @@ class Stepper:
             "skipped": skipped,
         }
         row |= self.speed.row(row)
-        world = self.accelerator.num_processes
-        return row, culprits(rows, self.order, step, self.passes, world) if skipped else ()
+        if not skipped:
+            return row, ()
+        portions = [self._portions(step, rank) for rank in range(self.accelerator.num_processes)]
+        return row, culprits(rows, portions, self.order.batch_at(step))
 
     def preflight(self, step: int) -> dict[str, Any] | None:
         """Forward and backward of the largest batch, for nothing but its memory (`preflight.py`).
@@ -116,12 +118,18 @@ class Stepper:
         device = self.accelerator.device
         if step >= self.plan.optimization.steps or not wanted(self.plan.pace.preflight, device):
             return None
+        kind = self.plan.optimization.optimizer_type
         began, batch = time.monotonic(), largest_batch(self.plan, self.parts, self.order, step)
-        with self._fitting(batch), reserved(self.learner.parameters.values(), device):
+        with self._fitting(batch), reserved(self.learner.fresh(), kind, device):
             self._pass(batch.to(device), batch.counts)
         self.speed.clock.take()
         facts = {"samples": len(batch.clip_ids), "seconds": round(time.monotonic() - began, 3)}
         return {"bucket": self.plan.buckets[batch.clip_ids[0]], **facts, **self.speed.facts()}
+
+    def _portions(self, step: int, rank: int) -> list[Portion]:
+        """A process's slices of a step's batch."""
+        world, every = self.accelerator.num_processes, sharded(self.accelerator)
+        return self.order.portions(step, self.passes, rank, world, all_passes=every)
 
     def _seen(self, step: int, passes: Sequence[Prepared]) -> dict[str, Any]:
         """What a step has learnt of, over all processes."""
@@ -138,11 +146,11 @@ class Stepper:
     def _passes(self, step: int, passes: Sequence[Prepared]) -> list[StepResult]:
         """Forward and backward of every pass; gradients add up."""
         counts = summed_counts(self.accelerator, count_samples(passes))
-        draws, rank = Draws(self.plan.seed, step), self.accelerator.process_index
-        results = []
-        for place, prepared in enumerate(passes):
-            self._stop_when_asked(step, first=place == 0)
-            seed_model(self.accelerator.device, draws.torch_seed(rank * len(passes) + place))
+        draws, results = Draws(self.plan.seed, step), list[StepResult]()
+        portions = self._portions(step, self.accelerator.process_index)
+        for portion, prepared in zip(portions, passes, strict=True):
+            self._stop_when_asked(step, first=not results)
+            seed_model(self.accelerator.device, draws.torch_seed(portion.place))
             results.append(self._pass(prepared, counts))
         return results
 

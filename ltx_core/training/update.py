@@ -47,6 +47,14 @@ def summed_counts(accelerator: Accelerator, counts: Mapping[Modality, int]) -> d
     return {modality: int(total) for modality, total in zip(counts, totals, strict=True)}
 
 
+def same_everywhere(accelerator: Accelerator, number: int) -> bool:
+    """Whether all processes have the same number."""
+    if accelerator.num_processes == 1:
+        return True
+    found = accelerator.gather(torch.tensor([number], device=accelerator.device))
+    return bool((found == number).all().item())
+
+
 def any_process(accelerator: Accelerator, flag: bool) -> bool:
     """Whether the flag is set in any process."""
     if accelerator.num_processes == 1:
@@ -128,7 +136,7 @@ def apply_gradients(
     if norm > limit * BELOW_LIMIT > 0:
         _scale(parameters, limit, norm)
     optimizer.step()
-    return OVERFLOW if optimizer.step_was_skipped else ""
+    return OVERFLOW if optimizer.step_was_skipped or not math.isfinite(norm) else ""  # fused: it says nothing
 
 
 def _scale(parameters: Collection[nn.Parameter], limit: float, norm: float) -> None:

@@ -82,6 +82,9 @@ def test_dividing_the_work_changes_no_batch(drawn, seed, division, step, fill):
     each = [order.portions(step, count, rank, world) for rank in range(world)]
     assert all(1 <= len(portions) <= count for portions in each), "every process takes part"
     parts = [part for portions in each for part in portions if not part.idle]
+    same = [order.portions(step, count, rank, world, all_passes=True) for rank in range(world)]
+    assert {len(portions) for portions in same} == {count}, "who borrows weights is in the same pass"
+    assert [part for portions in same for part in portions if not part.idle] == parts
     assert tuple(name for part in parts for name in part.ids) == order.batch_at(step)
     lengths = [sum(len(part.ids) for part in portions if not part.idle) for portions in each]
     assert max(lengths) - min(lengths) <= count

@@ -12,6 +12,7 @@ from ltx_core.curation.captioning.prompts import SOUND_TEMPLATES, TEMPLATES, pla
 from ltx_core.curation.captioning.verdict import judge
 from ltx_core.errors import ConfigError
 from ltx_core.evaluation.caption_warnings import caption_warnings, shared_captions
+from ltx_core.evaluation.card_facts import CardFacts
 from ltx_core.evaluation.card_text import _data
 from ltx_core.evaluation.report import DatasetFacts, ReportData
 from ltx_core.evaluation.report_data_section import _captions
@@ -94,6 +95,6 @@ def test_measured_and_shared_captions_are_warned_of_in_report_and_card():
     assert measured.startswith("6 of 9 captions are measured.") and "not of content" in measured
     assert shared.startswith("5 clips share 1 captions") and '"a cat" (5)' in shared
     assert "not of content" in str(_captions(facts)) and "5 clips share" in str(_captions(facts))
-    card = _data(ReportData("demo", "t2v", dataset=facts))
+    card = _data(ReportData("demo", "t2v", dataset=facts), CardFacts())
     assert "not of content" in card and "5 clips share" in card
     assert caption_warnings(DatasetFacts(caption_sources={"sidecar": 9})) == []

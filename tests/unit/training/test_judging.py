@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 
@@ -166,3 +167,10 @@ def test_no_patience_no_end_and_no_best_kept_unless_asked(tmp_path):
     assert outcome.step == 9 and outcome.best is None
     assert [path.name for path in checkpoints(tmp_path / CHECKPOINTS)] == ["step_000009"]
     assert read_best(tmp_path)["checkpoint"] is None
+
+
+def test_an_evaluation_that_is_not_finite_is_no_gain_and_hides_none():
+    judge = Judge(JudgeOptions(patience=3), lambda *_, **__: None, lambda *_: None)
+    for step, value in enumerate([math.nan, 0.9, 0.5, 0.3, math.nan, 0.4, 0.4], 1):
+        judge.after(step, {"heldout_video": value})
+    assert (judge.best.step, judge.stopped) == (4, 7)

@@ -216,3 +216,14 @@ def test_silent_clips_have_no_audio_loss(tmp_path):
     for row in read_metrics(tmp_path):
         assert row["loss_audio"] is None
         assert row["loss"] == row["loss_video"]
+
+
+def test_a_damaged_newest_checkpoint_costs_nothing_that_is_saved_after_it(tmp_path):
+    run(tmp_path, steps=9, keep_last_n=2)
+    newest = latest(tmp_path / CHECKPOINTS)
+    path = newest / STATE / "parameters.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    outcome, _ = run(tmp_path, steps=9, interval=1, keep_last_n=1)
+    assert outcome.resumed_from == 6
+    assert [found.name for found in checkpoints(tmp_path / CHECKPOINTS)] == ["step_000009"]
+    assert latest(tmp_path / CHECKPOINTS, with_state=True).name == "step_000009"
