@@ -3,7 +3,8 @@
 Design choices
 - Nothing is lost when it fails: the folder stays, files that have arrived are not sent again.
 - A public repository is never pushed to where a private one is wanted.
-- In our own folders of the repository (`samples/`, `best/`, ...) files of an earlier push go; others stay.
+- Where an earlier push has left its `lineage.json`, what it published goes with the next, by the names that a
+  publication has; others stay. A repository that holds none was filled by others: nothing of it is deleted.
 - A hub of one's own is spoken to by the older protocol, Git LFS, which all of them have.
 - Messages hold no token: the library keeps it in headers, and what servers say is redacted.
 """
@@ -24,8 +25,23 @@ from ltx_core.store.redact import redactor
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-OWN_FOLDERS = ("samples", "best", "lineage", "merged", "transformer")
-"""Folders of a publication: what an earlier push left in them and this one has not is removed."""
+SIGN = "lineage.json"
+"""The file by which a repository is known to hold an earlier push."""
+OWN_NAMES = (
+    "lora.safetensors",
+    "pytorch_lora_weights.safetensors",
+    "merged.safetensors",
+    "model.safetensors",
+    "merged/*",
+    "transformer/config.json",
+    "transformer/diffusion_pytorch_model*",
+    "best/*",
+    "lineage/*.parquet",
+    "samples/[0-9][0-9]*.mp4",
+    "samples/[0-9][0-9]*.wav",
+    "samples/sheet.png",
+)
+"""What a publication may have: what an earlier push left of these and this one has not is removed."""
 PUBLIC = "https://huggingface.co"
 TELLING = 300
 """Characters of a server's answer in a message."""
@@ -107,7 +123,7 @@ def push(
             folder_path=folder,
             commit_message=message,
             revision=target.revision,
-            delete_patterns=[f"{name}/*" for name in OWN_FOLDERS],
+            delete_patterns=list(OWN_NAMES) if _ours(api, target) else None,
         )
     url = f"{api.endpoint}/{target.repository}"
     return Pushed(str(done.oid), url, len(files), sum(size for _, size in files))
@@ -123,6 +139,11 @@ def _ready(api: HfApi, target: Target) -> None:
         )
     if target.revision is not None:
         api.create_branch(target.repository, branch=target.revision, exist_ok=True)
+
+
+def _ours(api: HfApi, target: Target) -> bool:
+    """Whether the repository holds an earlier push."""
+    return SIGN in api.list_repo_files(target.repository, revision=target.revision)
 
 
 @contextlib.contextmanager

@@ -64,6 +64,26 @@ def test_every_file_arrives_once_and_what_an_earlier_push_left_goes(hub: Hub, fo
     assert len(hub.repositories[NAME].commits) == 2
 
 
+def test_weights_of_an_earlier_push_go_and_what_others_have_put_there_stays(hub: Hub, folder: Path):
+    """A repository that we have not pushed to loses nothing; later what no publication is named stays."""
+    target = Target(NAME, endpoint=hub.endpoint)
+    theirs = {"samples/my fox.mp4": b"own", "transformer/README.md": b"own", "vae/config.json": b"{}"}
+    weights = {"transformer/diffusion_pytorch_model.safetensors": b"base", "model.safetensors": b"base"}
+    push(folder, target, "made")
+    hub.files(NAME).clear()
+    hub.files(NAME).update({**theirs, **weights})
+    push(folder, target, "foxes")
+    assert hub.files(NAME) == {**theirs, **weights, **contents(folder)}
+    forms = ("pytorch_lora_weights.safetensors", "merged.safetensors", "merged/config.json")
+    for name in forms:
+        hub.files(NAME)[name] = b"stale"
+    (folder / "lora.safetensors").unlink()
+    (folder / "transformer").mkdir()
+    (folder / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(b"all of it")
+    push(folder, target, "full weights")
+    assert hub.files(NAME) == {**theirs, **contents(folder)}
+
+
 def test_a_branch_is_made_and_the_main_one_stays(hub: Hub, folder: Path):
     for _ in range(2):
         push(folder, Target(NAME, endpoint=hub.endpoint, revision="v2/beta"), "foxes")

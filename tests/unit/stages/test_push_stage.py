@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +22,17 @@ from ltx_core.config.public import notices, refusals
 from ltx_core.config.root import Config
 from ltx_core.errors import ConfigError, LtxError
 from ltx_core.evaluation.card import publish
+from ltx_core.evaluation.card_facts import BEST_FOLDER, LINEAGE_FOLDER
 from ltx_core.evaluation.report import ReportData
+from ltx_core.models.hub_push import OWN_NAMES, SIGN
 from ltx_core.run import Pipeline
+from ltx_core.stages.export import PUBLISHED
+from ltx_core.stages.folder import FULL_WEIGHTS, LINEAGE, LORA, PRODUCTS
 from ltx_core.stages.publication import best_of, hub_base, secrets_of, weights_in_forms
 from ltx_core.stages.publish import Publish
 from ltx_core.stages.push import Push
 from ltx_core.stages.push_source import resolve
+from ltx_core.stages.samples import SHEET
 from ltx_core.stages.train import tracking_of
 from ltx_core.store.rows import Row
 
@@ -229,6 +235,16 @@ def test_what_an_earlier_version_has_published_unscrubbed_is_not_pushed(
         resolve(folder)
     assert "0123456789abcdef" not in str(refused.value)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_every_product_and_form_is_known_to_a_push():
+    """What is not among them would stay in a repository after a change of forms."""
+    found = {LORA, f"{PRODUCTS['full']}/{FULL_WEIGHTS}", f"{PRODUCTS['full']}/config.json"}
+    found |= {f"samples/{name}" for name in ("01.mp4", "12.wav", "01.reference1.wav", SHEET)}
+    found |= {name if Path(name).suffix else f"{name}/x" for name in (*PUBLISHED.values(), BEST_FOLDER)}
+    found |= {f"{LINEAGE_FOLDER}/clips.parquet", f"{BEST_FOLDER}/merged/x"}
+    assert [one for one in sorted(found) if not any(fnmatch(one, name) for name in OWN_NAMES)] == []
+    assert SIGN == LINEAGE
 
 
 def test_a_base_model_is_named_where_the_config_names_a_repository(tmp_path: Path):
