@@ -15,7 +15,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +102,29 @@ def mean(values: Sequence[float]) -> float | None:
 class RunLog:
     """Records of one run in `folder`."""
 
-    def __init__(self, folder: Path, step: int = 0, trackers: Sequence[Opening] = ()) -> None:
-        """Go on after `step` finished steps; later rows of an earlier try are cut off."""
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        step: int = 0,
+        trackers: Sequence[Opening] = (),
+        told: Callable[[str, Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        """Go on after `step` finished steps; later rows of an earlier try are cut off.
+
+        Args:
+            folder: of the run.
+            step: finished steps.
+            trackers: to be fed.
+            told: gets the trackers' events, too, from their threads.
+        """
+        self.folder, self._told = folder, told
         self.rows = [row for row in _read(folder) if row["step"] <= step]
         self._written = time.monotonic()
         self._unwritten = 0
         self._untold, self._telling = "", threading.Lock()
         self._others = set(self.rows[0]) - KNOWN if self.rows else set()
         done = [row for row in self.rows if row["step"] > 0]
-        self._feeds = [Feed(opening, folder, step, done, self.event) for opening in trackers]
+        self._feeds = [Feed(opening, folder, step, done, self._fed) for opening in trackers]
         self.flush()
 
     def step(self, row: Mapping[str, Any]) -> None:
@@ -148,6 +161,12 @@ class RunLog:
         line = json.dumps({"time": round(time.time(), 3), "event": name, **facts}, ensure_ascii=False)
         with self._telling:  # trackers' threads have events, too
             self._tell(line + "\n")
+
+    def _fed(self, name: str, **facts: Any) -> None:
+        """An event of a tracker."""
+        self.event(name, **facts)
+        if self._told is not None:
+            self._told(name, facts)
 
     def _tell(self, line: str) -> None:
         self._untold += line
