@@ -6,6 +6,9 @@ Design choices
 - The run's own rows are the truth. A tracker tells the newest step that it holds (`held`); rows beyond it are
   sent, also those of before a kill that it never got, rows within it are not sent again. So the curves of an
   interrupted run have each step once.
+- What was measured after a step, or is again after a resume, is sent where the step is newer than the
+  tracker's or than the newest that was sent before. Both are read once, when the tracker opens: losses and
+  samples of one step may come far apart.
 - A step's row waits for the next one, so that what is measured after the step goes along with it.
 """
 
@@ -41,7 +44,7 @@ class Tracker(Protocol):
     """Takes the records of one run; all calls come from one thread."""
 
     held: int
-    """The newest step whose row it has."""
+    """The newest step whose row it has when it opens."""
 
     def log(self, step: int, values: Mapping[str, float], files: Mapping[str, Path]) -> None:
         """Record numbers by tag (`loss/video`) and media files by name, after `step` finished steps."""
@@ -59,7 +62,9 @@ class Opening:
 
 
 def tag(name: str) -> str:
-    """A number's name in a tracker: losses in one group, speeds in another, the rest in a third."""
+    """A number's name in a tracker: losses, what was measured, speeds, and the rest, a group each."""
+    if name.startswith("heldout_"):
+        return f"measured/{name}"
     if name.startswith("loss_"):
         return f"loss/{name.removeprefix('loss_')}"
     group = "speed" if name.endswith(("_seconds", "_per_second")) or name in SPEED else "train"
@@ -127,6 +132,7 @@ class Feed:
         self._finished = False
         self._waiting: _Entry | None = None
         self._tracker: Tracker | None = None
+        self._held = self._known = -1
         before = [_Entry(int(row["step"]), True, values=numbers_of(row)) for row in rows]
         self._thread = threading.Thread(
             target=self._run, args=(opening, step, before), name=f"tracker {self.name}", daemon=True
@@ -169,7 +175,10 @@ class Feed:
 
     def _run(self, opening: Opening, step: int, before: Sequence[_Entry]) -> None:
         try:
+            sent = int(self._memory.read().get("measured", -1))
             self._tracker = opening.open(step)
+            self._held = self._tracker.held
+            self._known = min(sent, self._held)
             for entry in before:
                 self._take(entry)
             self._serve()
@@ -193,10 +202,7 @@ class Feed:
 
     def _take(self, entry: _Entry) -> None:
         """Keep an entry until more of its step has come; what the tracker has already is left out."""
-        assert self._tracker is not None
-        if entry.row and entry.step <= self._tracker.held:
-            return
-        if entry.measured and entry.step <= int(self._memory.read().get("measured", -1)):
+        if entry.step <= (self._held if entry.row else self._known):
             return
         if self._waiting is not None and self._waiting.step == entry.step:
             self._waiting.values |= entry.values
@@ -211,7 +217,5 @@ class Feed:
         entry, self._waiting = self._waiting, None
         if entry is not None and self._tracker is not None:
             self._tracker.log(entry.step, entry.values, entry.files)
-            if entry.row:
-                self._tracker.held = entry.step
             if entry.measured:
                 self._memory.keep(measured=entry.step)

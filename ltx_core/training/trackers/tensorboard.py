@@ -27,11 +27,12 @@ class _Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise LtxError("tensorboard is not installed: `pip install tensorboard`") from None
-        self.held = step if folder.is_dir() else 0
+        begun = folder.is_dir()
+        self.held = step if begun else 0
         self._board: Any = SummaryWriter(
-            str(folder), purge_step=step + 1 if step else None, flush_secs=FLUSH_S
+            str(folder), purge_step=step + 1 if begun else None, flush_secs=FLUSH_S
         )
-        if not step and facts:
+        if not begun and facts:
             text = json.dumps(redactor().data(facts), indent=1, ensure_ascii=False, default=str)
             self._board.add_text("config", "\n".join("    " + line for line in text.splitlines()), 0)
 
