@@ -48,7 +48,8 @@ class Publish(Stage):
 
         ((_, row),) = context.results("evaluate")
         ((_, data),) = context.results("dataset")
-        inputs = [row.content_digest, str(row.columns["run"])]
+        # The evaluation's content is weights and losses; its films and prompts are known by its key alone.
+        inputs = [row.content_digest, str(row.columns["run"]), row.row_key]
         best = read_best(folder_of(context.config, row))
         if best is not None:
             inputs.append(digest(["best", best["step"], best["value"]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ltx_core.media.wav import wav_bytes
 from ltx_core.media.write import write_video
 from ltx_core.stages.generate import Generated
 from ltx_core.stages.sample_media import Frames, Wave
-from ltx_core.store.disk import write_atomic
+from ltx_core.store.disk import TEMPORARY_PREFIX, explain, sync_folder, write_atomic
 
 SHEET = "sheet.png"
 SHEET_FRAMES = 9
@@ -22,11 +23,28 @@ SOUND_SQUARES = 4
 
 
 def write_samples(folder: Path, generated: Sequence[Generated]) -> list[Path]:
-    """Write each sample, and one contact sheet of all; returns the paths of the samples."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [write_sample(folder, found) for found in generated]
-    write_sheet(folder, [strip_of(found, found.request.prompt) for found in generated])
-    return paths
+    """Write each sample, and one contact sheet of all; returns the paths of the samples.
+
+    What was in the folder before goes: it holds these samples, or after a kill those of before or none.
+
+    Raises:
+        StoreError: when the disk is full, read-only or not permitted.
+    """
+    new = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        paths = [write_sample(new, found) for found in generated]
+        write_sheet(new, [strip_of(found, found.request.prompt) for found in generated])
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        new.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise explain(error, folder) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return [folder / path.name for path in paths]
 
 
 def write_sheet(folder: Path, strips: Sequence[Strip]) -> None:

@@ -109,13 +109,13 @@ def test_it_is_pushed_once_and_again_when_another_was(
     assert stage.valid(elsewhere, row("push", "any"))
 
 
-def test_a_publication_is_made_anew_for_another_best_step_licence_or_form(tmp_path: Path):
+def test_a_publication_is_made_anew_for_another_evaluation_best_step_licence_or_form(tmp_path: Path):
     (tmp_path / "runs" / "demo-1").mkdir(parents=True)
     evaluated = row("evaluate", "e1", run="runs/demo-1", report="report.html")
     data = row("dataset", "d1")
 
-    def key(found: Config, of: Row = data) -> str:
-        return Publish().items(context(found, evaluate=evaluated, dataset=of))[0].key
+    def key(found: Config, of: Row = data, measured: Row = evaluated) -> str:
+        return Publish().items(context(found, evaluate=measured, dataset=of))[0].key
 
     plain = key(config(tmp_path))
     assert (
@@ -123,13 +123,14 @@ def test_a_publication_is_made_anew_for_another_best_step_licence_or_form(tmp_pa
     )
     keys = [
         key(config(tmp_path, "hub.license=mit")),
+        key(config(tmp_path), measured=replace(evaluated, row_key="of other prompts, with equal losses")),
         key(config(tmp_path, "checkpoints.formats=[diffusers]")),
         key(config(tmp_path), replace(data, columns={"rights": '{"s": {"license": "mit"}}'})),
         key(config(tmp_path), replace(data, columns={"rights": '{"s": {"license": "cc0-1.0"}}'})),
     ]
     best = {"step": 4, "value": 0.5, "metric": "weighted", "checkpoint": None}
     (tmp_path / "runs" / "demo-1" / "best.json").write_text(json.dumps(best))
-    assert len({plain, *keys, key(config(tmp_path))}) == 6
+    assert len({plain, *keys, key(config(tmp_path))}) == 7
 
 
 def test_the_best_step_is_published_where_it_is_another(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 from sample_cases import A2V, AUDIO, BOTH, PROMPT, V2A, VIDEO, in_mode, request
@@ -61,6 +63,15 @@ def test_every_kind_of_sample_is_written_and_shown(sampling, files):
         if name != "sound":
             assert (info.frames, info.height, info.width) == (9, 64, 128 if name == "beside" else 64)
         assert Image.open(files / name / SHEET).size[0] > 300
+    stays = write_samples(
+        files / "both",
+        [made["sound"], replace(made["both"], request=replace(made["both"].request, name="03"))],
+    )
+    write_samples(files / "both", [made["sound"]])
+    assert {path.name for path in (files / "both").iterdir()} == {stays[0].name, SHEET}, (
+        "no earlier sample stays"
+    )
+    assert not list(files.glob(".tmp-*"))
     frames = read_frames(clip, list(range(9)))
     assert np.array_equal(made["v2a"].frames, frames) and made["v2a"].wave.shape == (2, 9000)
     assert np.array_equal(made["a2v"].wave, made["a2v"].request.shown.wave)
