@@ -14,7 +14,7 @@ Table = dict[str, Any]
 GIB = 2**30
 QUIET = frozenset({"checkpoint", "measured", "skipped"})
 """Events that have a table of their own, or come too often."""
-BEGUN, ENDED = ("started", "resumed"), ("interrupted", "finished", "out_of_memory")
+BEGUN, ENDED = ("started", "resumed"), ("interrupted", "finished", "failed", "out_of_memory")
 MOST_ROWS = 40
 """Rows of a table on a terminal."""
 

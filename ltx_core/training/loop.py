@@ -114,6 +114,9 @@ class _Training:
             seconds = round(time.monotonic() - self.interrupts.asked, 3)
             self._event("interrupted", step=self.done, seconds=seconds)
             raise
+        except Exception as error:
+            self._event("failed", step=self.done, reason=str(error))
+            raise
         finally:
             if self.log is not None:
                 self.log.close(finished=self.done >= steps or self.judge.stopped is not None)
