@@ -81,7 +81,7 @@ def _holds(path: Path, redactor: Redactor) -> bool:
     if path.suffix in TEXTS and (texts := _text(path, redactor)):
         return texts[0] != texts[1]
     if path.suffix == ".safetensors" and (header := _header(path, redactor)):
-        return header[0].get("__metadata__", {}) != header[1]
+        return bool(header[0].get("__metadata__", {}) != header[1])
     return bool(_found(path, redactor))
 
 
