@@ -224,12 +224,8 @@ def test_a_mended_phrase_brings_a_caption_back_and_a_lost_run_asks_no_more(serve
     assert mended["ok"] == asked == len(server.bodies)
     server.bodies.clear()
     long = {"error": {"message": "This model's maximum context length is 4096 tokens."}}
-
-    def refused(number, body):
-        time.sleep(0.1)  # time to take note of an answer before the next question
-        return 400, long
-
-    server.answer = refused
+    # Each answer gets time to be taken note of before the next question.
+    server.answer = lambda number, body: time.sleep(0.1) or (400, long)
     shutil.rmtree(workspace / "captions")
     with pytest.raises(LtxError, match="refused each of the first 5 clips"):
         prepare(pipeline(workspace, films, *settings, "dataset.captions.model=other", server=server))
