@@ -224,8 +224,7 @@ def test_a_mended_phrase_brings_a_caption_back_and_a_lost_run_asks_no_more(serve
     assert mended["ok"] == asked == len(server.bodies)
     server.bodies.clear()
     long = {"error": {"message": "This model's maximum context length is 4096 tokens."}}
-    # Each answer gets time to be taken note of before the next question.
-    server.answer = lambda number, body: time.sleep(0.1) or (400, long)
+    server.answer = lambda number, body: time.sleep(0.1) or (400, long)  # time to take note of it
     shutil.rmtree(workspace / "captions")
     with pytest.raises(LtxError, match="refused each of the first 5 clips"):
         prepare(pipeline(workspace, films, *settings, "dataset.captions.model=other", server=server))
