@@ -265,7 +265,7 @@ def test_killed_and_resumed_has_each_step_once_and_leaves_no_process(tmp_path):
     paths = os.pathsep.join((str(ROOT), str(Path(__file__).parent)))
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-c", PROGRAM, str(folder)]
-    process = subprocess.Popen([*command, "0.3"], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "1.5"], env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (services(process.pid) and list(folder.glob("wandb/offline-run-*/*.wandb"))):
         assert process.poll() is None
