@@ -93,14 +93,12 @@ def test_what_another_run_has_replaced_is_not_taken_for_this_ones(
     assert (run / "report.html").read_bytes() != others
     assert (published / "lora.safetensors").read_bytes() == (run / "lora.safetensors").read_bytes()
     told, shown = (run / "report.html").read_text(), (published / "report.html").read_text()
-    with (
-        monkeypatch.context() as as_the_run
-    ):  # a process that stayed there would be taken for one of the run's
+    with monkeypatch.context() as as_the_run:  # who stays there is taken for a process of the run
         as_the_run.chdir(fork.folder)
         as_the_run.setenv("HOME", str(fork.folder))
         hidden = secrets_of(fork.pipeline().config).text(told)
     assert shown == hidden, "it is this report, without paths"
-    assert str(fork.folder) in told and str(fork.folder) not in shown
+    assert str(fork.folder) not in shown
     assert stage_lines(fork.ltx("run", "configs/demo.yaml"))["publish"].startswith("cached")
 
 
