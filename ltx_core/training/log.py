@@ -32,13 +32,7 @@ FLUSH_STEPS, FLUSH_SECONDS = 50, 30.0
 """metrics.parquet is rewritten after this many steps or seconds, whichever comes first."""
 MODALITIES = ("video", "audio")
 INTEGERS = ("step", "epoch", "tokens", "samples", "peak_bytes")
-FLOATS = (
-    "loss",
-    *(f"loss_{modality}" for modality in MODALITIES),
-    *(f"loss_{modality}_q{quarter}" for modality in MODALITIES for quarter in range(1, QUARTERS + 1)),
-    "lr",
-    *(f"lr_{modality}" for modality in MODALITIES),
-    "grad_norm",
+TIMES = (
     "seconds",
     "data_wait",
     "tokens_per_second",
@@ -48,19 +42,17 @@ FLOATS = (
     "optimizer_seconds",
     "hooks_seconds",
 )
-TIMED = frozenset(
-    {
-        "seconds",
-        "data_wait",
-        "tokens_per_second",
-        "mfu",
-        "forward_seconds",
-        "backward_seconds",
-        "optimizer_seconds",
-        "hooks_seconds",
-        "peak_bytes",
-    }
+"""Columns that tell time."""
+FLOATS = (
+    "loss",
+    *(f"loss_{modality}" for modality in MODALITIES),
+    *(f"loss_{modality}_q{quarter}" for modality in MODALITIES for quarter in range(1, QUARTERS + 1)),
+    "lr",
+    *(f"lr_{modality}" for modality in MODALITIES),
+    "grad_norm",
+    *TIMES,
 )
+TIMED = frozenset({*TIMES, "peak_bytes"})
 """Numbers of a row that tell of the machine and the moment; all others are a resumed run's to the bit."""
 MEASURED = tuple(f"heldout_{modality}" for modality in MODALITIES)
 TEXTS = ("skipped", "bucket")
