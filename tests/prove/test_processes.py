@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,9 +21,12 @@ TWO = "acceleration.processes=2"
 TRAIN = ("stage", "train", "configs/demo.yaml")
 
 
-def rank(clone: Clone, number: int) -> psutil.Process:
-    """The training process of this number."""
-    (found,) = (one for one in running(clone.folder) if one.environ().get("RANK") == str(number))
+def ranks(clone: Clone) -> dict[str, int]:
+    """The process ids of the training processes by their number."""
+    found = {}
+    for process in running(clone.folder):
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            found[process.environ().get("RANK", "")] = process.pid
     return found
 
 
@@ -51,9 +55,9 @@ def test_two_processes_are_killed_stopped_and_followed_by_one(fork: Clone):
 
     # One process is killed: the other ends, and the command says which it was.
     flow = clone.start(*TRAIN, *OWN, TWO)
-    until(lambda: any(one.environ().get("RANK") == "1" for one in running(clone.folder)), seconds=200)
+    until(lambda: "1" in ranks(clone), seconds=200)
     until(lambda: reached(clone, 2), seconds=200)
-    os.kill(rank(clone, 1).pid, signal.SIGKILL)
+    os.kill(ranks(clone)["1"], signal.SIGKILL)
     assert "training process 1 of 2 was killed" in finish(flow, 1)
     until(lambda: not running(clone.folder))
 
@@ -68,7 +72,7 @@ def test_two_processes_are_killed_stopped_and_followed_by_one(fork: Clone):
 
     # The launcher is killed: nothing outlives it.
     launcher = by_hand(clone, *OWN, TWO)
-    until(lambda: any(one.environ().get("RANK") == "1" for one in running(clone.folder)), seconds=200)
+    until(lambda: "1" in ranks(clone), seconds=200)
     launcher.kill()
     launcher.communicate()
     until(lambda: not running(clone.folder), seconds=20)

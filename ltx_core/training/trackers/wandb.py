@@ -50,33 +50,24 @@ class _Wandb:
         name = str(known or uuid.uuid4().hex[:12])
         memory.keep(id=name, project=options.project, entity=options.entity, mode=options.mode)
         offline = offline_step(folder, name)
-        settings = wandb.Settings(
-            console="off",
-            silent=True,
-            disable_git=True,
-            disable_code=True,
-            save_code=False,
-            x_disable_meta=True,
-            x_disable_machine_info=True,
-            x_disable_stats=True,
-            x_save_requirements=False,
-            init_timeout=INIT_S,
-            finish_timeout=FINISH_S,
-        )
         folder.mkdir(parents=True, exist_ok=True)
-        self._run: Any = wandb.init(
-            project=options.project,
-            entity=options.entity,
-            name=folder.name,
-            id=name,
-            resume="allow",
-            mode=options.mode,
-            dir=str(folder),
-            tags=list(options.tags) or None,
-            config=redactor().data(facts),
-            reinit="create_new",
-            settings=settings,
-        )
+        try:
+            self._run: Any = wandb.init(
+                project=options.project,
+                entity=options.entity,
+                name=folder.name,
+                id=name,
+                resume="allow",
+                mode=options.mode,
+                dir=str(folder),
+                tags=list(options.tags) or None,
+                config=redactor().data(facts),
+                reinit="create_new",
+                settings=_settings(wandb),
+            )
+        except BaseException:
+            wandb.teardown()  # its service would stay, and be the one that our child processes find
+            raise
         self.held = max(offline, int(self._run.starting_step or 0) - 1)
         if options.mode == "online":
             memory.keep(url=self._run.url)
@@ -98,6 +89,22 @@ class _Wandb:
         """Send what is left; the service's process ends with it."""
         self._run.finish(exit_code=0 if finished else 1)
         self._wandb.teardown()
+
+
+def _settings(wandb: Any) -> Any:
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        disable_git=True,
+        disable_code=True,
+        save_code=False,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        x_disable_stats=True,
+        x_save_requirements=False,
+        init_timeout=INIT_S,
+        finish_timeout=FINISH_S,
+    )
 
 
 def offline_step(folder: Path, name: str) -> int:
