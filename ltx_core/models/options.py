@@ -30,7 +30,7 @@ class LoraOptions:
         dropout: share of an adapter's inputs set to 0 in training.
         target_modules: names of linear layers that get an adapter, whole or as the end of a dotted name
             (`to_k`: every attention; `attn1.to_k`: the video's self attention only), in diffusers' or the
-            original naming.
+            original naming; `*` stands for anything (`attn1.*`, `transformer_blocks.*.to_k`).
         kind: `lora`, or `lokr`: the Kronecker product of two small matrices (LyCORIS).
         rank_pattern: rank of layers that are named as in `target_modules`; the longest fitting name counts.
         alpha_pattern: alpha of such layers, likewise.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from ltx_core.models.info import ModelError
 from ltx_core.models.names import BOTH, owner_of, runs_with, to_diffusers, to_original
@@ -13,6 +14,8 @@ from ltx_core.models.options import LoraOptions
 
 WEIGHT = ".weight"
 BLOCKS = "transformer_blocks"
+WILD = frozenset("*?[")
+"""Signs of a pattern, as in names of files."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def match_targets(
 
     Args:
         linear: names of linear layers.
-        targets: whole names of layers, or ends of dotted names.
+        targets: whole names of layers, or ends of dotted names; `*` in one stands for anything.
         modalities: streams that run.
         frozen: modalities of which nothing shall learn.
         layers: for messages: the blocks that `linear` was taken from.
@@ -140,9 +143,14 @@ def _by_pattern(names: Collection[str], pattern: Mapping[str, float], field: str
 
 
 def _named(target: str, names: Collection[str]) -> set[str]:
-    """The names that a target means: the whole of one, or the end of a dotted name."""
+    """The names that a target means: the whole of one, or the end of a dotted name, or a pattern of these."""
     wanted = to_diffusers(target)
-    return {name for name in names if name == wanted or name.endswith("." + wanted)}
+    if not WILD & set(target):
+        return {name for name in names if name == wanted or name.endswith("." + wanted)}
+    # A part with a sign in it cannot be translated, so the names are.
+    spellings = {name: (name, to_original(name)) for name in names}
+    forms = [form for each in {target, wanted} for form in (each, f"*.{each}")]
+    return {n for n, words in spellings.items() if any(fnmatchcase(w, f) for w in words for f in forms)}
 
 
 def _near(target: str, names: Collection[str]) -> list[str]:

@@ -58,6 +58,22 @@ def test_targets_mean_what_they_say(transformer):
         assert len(names) == 2 * count and all(("audio" in n) == (modality == "audio") for n in names)
 
 
+def test_a_pattern_means_what_fits_it_in_either_naming(transformer):
+    model = transformer()
+    own = [f"transformer_blocks.1.attn1.to_{end}" for end in ("gate_logits", "k", "out.0", "q", "v")]
+    for pattern in ("transformer_blocks.1.attn1.*", "*_blocks.1.attn1.to_*", "1.attn[1].*"):
+        assert find_targets(model, [pattern]) == own, pattern
+    assert find_targets(model, ["transformer_blocks.*.to_k"]) == find_targets(model, ["to_k"])
+    assert find_targets(model, ["*attn1.to_k"]) == find_targets(model, ["attn1.to_k", "audio_attn1.to_k"])
+    assert (
+        find_targets(model, ["audio_patchify*"])
+        == find_targets(model, ["audio_proj_i?"])
+        == ["audio_proj_in"]
+    )
+    with pytest.raises(ModelError, match=r"'attn1\.to_k\*x' matches no linear layer"):
+        find_targets(model, ["attn1.to_k*x"])
+
+
 @pytest.mark.parametrize(
     ("target", "modalities", "message"),
     [
