@@ -13,7 +13,7 @@ from ltx_core.errors import StoreError
 from ltx_core.store.disk import DISK_ERRORS
 from ltx_core.training.plan import Hook
 from ltx_core.training.saving import Saver
-from ltx_core.training.shortage import asked_for, free, is_shortage
+from ltx_core.training.shortage import SharedShortageError, asked_for, free, is_shortage
 from ltx_core.training.watch import TrainingError
 
 logger = logging.getLogger(__name__)
@@ -22,10 +22,14 @@ logger = logging.getLogger(__name__)
 class ShortageError(Exception):
     """Memory did not suffice for a hook; what it asked for, in words, or "" where nobody said."""
 
+    def __init__(self, asked: str, agreed: bool) -> None:
+        """`agreed`: whether all processes of the training raise this, so that they can save together."""
+        super().__init__(asked)
+        self.agreed = agreed
+
     def told(self, step: int, saver: Saver, event: Callable[..., None]) -> TrainingError:
         """What ends the run, after saving its state."""
-        alone = saver.accelerator.num_processes == 1
-        saved = saver.rescue(step) if alone else f"The newest checkpoint is of step {saver.saved}."
+        saved = saver.rescue(step) if self.agreed else f"The newest checkpoint is of step {saver.saved}."
         event("out_of_memory", step=step, beside=True)
         asked = f" ({self} more were asked for)" if str(self) else ""
         return TrainingError(
@@ -56,7 +60,7 @@ def called(hook: Hook, step: int, saver: Saver, event: Callable[..., None]) -> M
             raise
         asked = asked_for(error)
         free(error)
-        raise ShortageError(asked or "") from None
+        raise ShortageError(asked, alone or isinstance(error, SharedShortageError)) from None
 
 
 def _disk_is_full(error: BaseException) -> bool:

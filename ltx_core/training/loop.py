@@ -35,7 +35,8 @@ from ltx_core.training.log import RunLog
 from ltx_core.training.plan import Hook, Outcome, Parts, Plan
 from ltx_core.training.progress import Meter, Report
 from ltx_core.training.saving import Saver
-from ltx_core.training.shortage import Shortage, free
+from ltx_core.training.shortage import SharedShortageError, Shortage, free
+from ltx_core.training.spread import between_rounds
 from ltx_core.training.step import Prepared
 from ltx_core.training.stepping import Stepper
 from ltx_core.training.trackers.choose import openings
@@ -144,7 +145,8 @@ class _Training:
         bucket = self.plan.buckets[prepared.clip_ids[0]]
         shortage = Shortage.of(error, self.done + 1, bucket, prepared)
         free(error)
-        if updating or self.accelerator.num_processes > 1:
+        alone = self.accelerator.num_processes == 1
+        if updating or not (alone or isinstance(error, SharedShortageError)):
             saved = f"The newest checkpoint is of step {self.saver.saved}."
         else:
             saved = self.saver.rescue(self.done)
@@ -205,12 +207,13 @@ class _Training:
         return better
 
     def _interruptible(self) -> contextlib.AbstractContextManager[None]:
-        """One process leaves a hook where a signal arrives; several may wait for one another in it."""
+        """One process leaves a hook where a signal arrives; several, which may wait for one another in it,
+        where they all are between two rounds of its work."""
         alone = self.accelerator.num_processes == 1
-        return self.interrupts.at_once(self.done) if alone else contextlib.nullcontext()
+        return self.interrupts.at_once(self.done) if alone else between_rounds(self._stop_together)
 
     def _stop_together(self) -> None:
-        """Several processes agree before each hook; one alone is stopped by the signal itself."""
+        """Several processes agree; one alone is stopped by the signal itself."""
         several = self.accelerator.num_processes > 1
         if several and any_process(self.accelerator, self.interrupts.requested):
             raise Interrupted(self.done)

@@ -12,6 +12,10 @@ import torch
 from ltx_core.training.step import Prepared
 
 
+class SharedShortageError(MemoryError):
+    """Memory did not suffice in one process of several, and all have agreed that it did not."""
+
+
 @dataclass(frozen=True)
 class Shortage:
     """A forward pass that did not fit.

@@ -21,10 +21,10 @@ from ltx_core.training.plan import Parts, Plan
 from ltx_core.training.preflight import largest_batch, reserved, wanted
 from ltx_core.training.shortage import is_shortage
 from ltx_core.training.speed import Speed
-from ltx_core.training.spread import sharded
+from ltx_core.training.spread import agreeing, sharded
 from ltx_core.training.step import Prepared, StepResult, count_samples, prepare, training_step
 from ltx_core.training.transfer import Sent, Transfer
-from ltx_core.training.update import any_process, loss_tables, read, seed_model, step_losses, summed_counts
+from ltx_core.training.update import begin_together, loss_tables, read, seed_model, step_losses
 
 Failed = Callable[[BaseException, Prepared, bool], Exception]
 """(what was raised, the batch that did not fit, whether weights were being changed) -> what to raise."""
@@ -85,9 +85,11 @@ class Stepper:
             passes = self._transfer.receive(ahead.next())
         waited = time.perf_counter() - began
         rates = self.learner.begin(step)
+        every = [self._portions(step, rank) for rank in range(self.accelerator.num_processes)]
+        most = max(sum(len(portion.ids) for portion in own) for own in every)
         with self._fitting(passes[0]):
             results = self._passes(step, passes)
-            rows, size = read(loss_tables(self.accelerator, results), self.learner.norm())
+            rows, size = read(loss_tables(self.accelerator, results, most), self.learner.norm())
             losses = step_losses(rows, self.plan.step.weights)
             self._updating = True
             with self.speed.part("optimizer"):
@@ -106,8 +108,7 @@ class Stepper:
         row |= self.speed.row(row)
         if not skipped:
             return row, ()
-        portions = [self._portions(step, rank) for rank in range(self.accelerator.num_processes)]
-        return row, culprits(rows, portions, self.order.batch_at(step))
+        return row, culprits(rows, every, self.order.batch_at(step))
 
     def preflight(self, step: int) -> dict[str, Any] | None:
         """Forward and backward of the largest batch, for nothing but its memory (`preflight.py`).
@@ -145,13 +146,17 @@ class Stepper:
 
     def _passes(self, step: int, passes: Sequence[Prepared]) -> list[StepResult]:
         """Forward and backward of every pass; gradients add up."""
-        counts = summed_counts(self.accelerator, count_samples(passes))
+        counts, stop = begin_together(self.accelerator, count_samples(passes), self._requested())
         draws, results = Draws(self.plan.seed, step), list[StepResult]()
         portions = self._portions(step, self.accelerator.process_index)
-        for portion, prepared in zip(portions, passes, strict=True):
-            self._stop_when_asked(step, first=not results)
-            seed_model(self.accelerator.device, draws.torch_seed(portion.place))
-            results.append(self._pass(prepared, counts))
+        alone = self.accelerator.num_processes == 1
+        with agreeing(self.accelerator):
+            for portion, prepared in zip(portions, passes, strict=True):
+                # Many processes agree before a step's first pass, one alone looks before every pass.
+                if stop or (alone and self._requested()):
+                    raise Interrupted(step)
+                seed_model(self.accelerator.device, draws.torch_seed(portion.place))
+                results.append(self._pass(prepared, counts))
         return results
 
     def _pass(self, prepared: Prepared, counts: Mapping[Modality, int]) -> StepResult:
@@ -177,10 +182,3 @@ class Stepper:
     def _predict(self, *arguments: Any, **named: Any) -> Mapping[Modality, Tensor]:
         with self.accelerator.autocast():
             return self.parts.predict(*arguments, **named)
-
-    def _stop_when_asked(self, step: int, *, first: bool) -> None:
-        """Many processes agree before a step's first pass, one alone looks before every pass."""
-        if self.accelerator.num_processes > 1 and not first:
-            return
-        if any_process(self.accelerator, self._requested()):
-            raise Interrupted(step)

@@ -38,13 +38,15 @@ def seed_model(device: torch.device, seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def summed_counts(accelerator: Accelerator, counts: Mapping[Modality, int]) -> dict[Modality, int]:
-    """Counts over all processes."""
+def begin_together(
+    accelerator: Accelerator, counts: Mapping[Modality, int], stop: bool
+) -> tuple[dict[Modality, int], bool]:
+    """Counts over all processes, and whether any wants to stop: one exchange before a step's passes."""
     if accelerator.num_processes == 1:
-        return dict(counts)
-    values = torch.tensor([float(value) for value in counts.values()], device=accelerator.device)
-    totals = accelerator.reduce(values, "sum").tolist()
-    return {modality: int(total) for modality, total in zip(counts, totals, strict=True)}
+        return dict(counts), stop
+    values = [float(stop), *(float(value) for value in counts.values())]
+    asked, *totals = accelerator.reduce(torch.tensor(values, device=accelerator.device), "sum").tolist()
+    return {modality: int(total) for modality, total in zip(counts, totals, strict=True)}, asked > 0
 
 
 def same_everywhere(accelerator: Accelerator, number: int) -> bool:
@@ -63,8 +65,8 @@ def any_process(accelerator: Accelerator, flag: bool) -> bool:
     return bool(accelerator.reduce(value, "sum").item())
 
 
-def loss_tables(accelerator: Accelerator, results: Sequence[StepResult]) -> Tables:
-    """The samples' losses over all processes and passes, on the device."""
+def loss_tables(accelerator: Accelerator, results: Sequence[StepResult], most: int) -> Tables:
+    """The samples' losses over all processes and passes, on the device; `most`: samples of a process."""
     tables = {}
     for modality in results[0].losses:
         passes = []
@@ -72,7 +74,7 @@ def loss_tables(accelerator: Accelerator, results: Sequence[StepResult]) -> Tabl
             loss = result.losses[modality]
             facts = (result.levels[modality], result.counted[modality], result.weights)
             passes.append(torch.stack([loss, *(fact.to(loss) for fact in facts)], 1))
-        tables[modality] = _gathered(accelerator, torch.cat(passes))
+        tables[modality] = _gathered(accelerator, torch.cat(passes), most)
     return tables
 
 
@@ -101,10 +103,10 @@ def step_losses(found: Rows, weights: Mapping[Modality, float]) -> dict[str, flo
     return {"loss": total, **columns}
 
 
-def _gathered(accelerator: Accelerator, table: Tensor) -> Tensor:
-    """Rows of all processes, which may have different numbers of them; rows of zeros fill up."""
+def _gathered(accelerator: Accelerator, table: Tensor, most: int) -> Tensor:
+    """Rows of all processes, which may have different numbers of them; rows of zeros fill up to `most`."""
     if accelerator.num_processes > 1:
-        table = accelerator.gather(accelerator.pad_across_processes(table))
+        table = accelerator.gather(torch.nn.functional.pad(table, (0, 0, 0, most - len(table))))
     return table
 
 

@@ -126,7 +126,7 @@ def test_sound_alone_has_its_own_levels_and_losses():
         return {name: torch.zeros_like(value) for name, value in inputs.items()}
 
     result = training_step(ready, nothing, contexts, StepOptions())
-    rows, _ = read(loss_tables(accelerator(), [result]), torch.tensor(0.0))
+    rows, _ = read(loss_tables(accelerator(), [result], 0), torch.tensor(0.0))
     row = step_losses(rows, {"video": 3.0, "audio": 0.5})
     assert row["loss"] == 0.5 * row["loss_audio"] and not any("video" in name for name in row)
     quarters = {min(int(level * 4), 3) + 1 for level in ready.levels["audio"].tolist()}
