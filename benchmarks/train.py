@@ -21,6 +21,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -31,6 +32,7 @@ from benchmarks.memory_estimate import HELD
 ROOT = Path(__file__).parents[1]
 RATIO, WAIT = 1.03, 0.02
 """The most that a step may take of the bare one's time, and that it may wait for data."""
+LOOP_RUNS = 5
 PUBLISHED = 1550.0
 """Video tokens per second of the best published point that we know; the aim is twice that."""
 SHAPES = {"1280x704x49": (7, 22, 40), "960x544x121": (16, 17, 30)}
@@ -54,13 +56,15 @@ PARTS = ("loop", "memory", "checkpoint", "real")
 
 
 def loop_cases(steps: int) -> dict[str, dict[str, Any]]:
-    """A step of the loop against the bare one, and its waiting for data with two workers."""
-    return {"the loop and the bare step": {"bare": True, "steps": steps, "blocks": 4}}
+    """A step of the loop against the bare one, and its waiting for data with two workers; runs differ by more
+    than the loop's own work, so that their median counts."""
+    case = {"bare": True, "steps": 3 * steps, "blocks": 4}
+    return {f"the loop and the bare step, run {number}": case for number in range(1, LOOP_RUNS + 1)}
 
 
 def memory_cases(steps: int) -> dict[str, dict[str, Any]]:
-    """The memory options, each alone."""
-    return {name: {**case, "steps": steps} for name, case in MEMORY.items()}
+    """The memory options, each alone, on so many tokens that a step's activations weigh."""
+    return {name: {"grid": (6, 16, 16), **case, "steps": min(steps, 4)} for name, case in MEMORY.items()}
 
 
 def checkpoint_cases(steps: int) -> dict[str, dict[str, Any]]:
@@ -127,10 +131,12 @@ def rows(part: str, lines: Mapping[str, Line]) -> list[tuple[str, ...]]:
 
 
 def _loop(line: Line, first: Line) -> tuple[str, ...]:
+    ratio, waited = line["ratio"], line["data_wait"]
+    judged = "aims" in line
     return (
-        f"{line['ratio']:.3f}" + _met(line["ratio"] <= RATIO, f"≤ {RATIO}"),
+        f"{ratio:.3f}" + (_met(ratio <= RATIO, f"≤ {RATIO}") if judged else ""),
         f"{line['clock_ratio']:.3f}",
-        f"{line['data_wait']:.2%}" + _met(line["data_wait"] < WAIT, f"< {WAIT:.0%}"),
+        f"{waited:.2%}" + (_met(waited < WAIT, f"< {WAIT:.0%}") if judged else ""),
         f"{line['seconds']:.3f}",
         f"{line['bare_seconds']:.3f}",
     )
@@ -200,7 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--real", action="store_true", help="LTX-2.3's own sizes instead; needs a GPU")
     parser.add_argument("--shrink", action="store_true", help="with --real: tiny sizes, to see that it runs")
     parser.add_argument("--match", default="", help="cases whose name has this text")
-    parser.add_argument("--steps", type=int, default=10, help="steps that count (10)")
+    parser.add_argument(
+        "--steps", type=int, default=10, help="steps that count, of the loop thrice as many (10)"
+    )
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     options = parser.parse_args(arguments)
     found: dict[str, dict[str, Line]] = {}
@@ -211,6 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sys.stderr.write(f"{part}: {name}\n")
                 lines[name] = measure(case)
         if lines:
+            if part == "loop":
+                lines["the median"] = middle(list(lines.values()))
             show(part, lines)
             found[part] = lines
     if options.json:
@@ -218,10 +228,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(missed(line) for lines in found.values() for line in lines.values()))
 
 
+def middle(lines: Sequence[Line]) -> Line:
+    """The median of every number of several runs of one case."""
+    if failed := [line for line in lines if "error" in line]:
+        return failed[0]
+    numbers = {name for name, value in lines[0].items() if isinstance(value, float)}
+    return {"aims": True, **{name: median(line[name] for line in lines) for name in numbers}}
+
+
 def missed(line: Line) -> bool:
-    """Whether a case failed, or missed an aim."""
-    ratio, waited = line.get("ratio", 0.0), line.get("data_wait", 0.0)
-    return "error" in line or ratio > RATIO or ("ratio" in line and waited >= WAIT)
+    """Whether a case failed, or the median of its runs missed an aim."""
+    aims = "aims" in line and (line["ratio"] > RATIO or line["data_wait"] >= WAIT)
+    return "error" in line or aims
 
 
 if __name__ == "__main__":
