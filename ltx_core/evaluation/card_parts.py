@@ -20,9 +20,11 @@ def files(facts: CardFacts) -> str:
     lines = [f"- `{path}`: {markdown_text(text)}" for path, text in facts.layouts.items()]
     if facts.best is not None:
         best = facts.best
-        value = f"held-out loss ({best.metric}) {number(best.value)}"
-        where = "its weights lie in `best/`" if best.published else "which are the weights here"
-        lines.append(f"- The lowest held-out loss was at step {best.step:,} ({value}); {where}.")
+        kind = "the sum weighted as in training" if best.metric == "weighted" else best.metric
+        where = "its weights lie in `best/`" if best.published else "the weights here are of that step"
+        lines.append(
+            f"- The lowest held-out loss was {number(best.value)} ({kind}) at step {best.step:,}; {where}."
+        )
     return "\n".join(lines)
 
 
@@ -71,7 +73,7 @@ def license_warnings(rights: tuple[Licensed, ...]) -> list[str]:
     unknown = sum(one.clips for one in rights if one.license == "unknown")
     if unknown:
         found.append(
-            f"of {unknown:,} clips no licence is stated (`license` of a source, or such a column of a "
+            f"no licence is stated for {unknown:,} clips (`license` of a source, or such a column of a "
             "dataset file)"
         )
     return found

@@ -26,6 +26,8 @@ LIBRARY = {
     "ltxv": ("LTXPipeline", "LTXVideoTransformer3DModel", "(video,) = pipe"),
 }
 """Pipeline and transformer of diffusers by family, and how a sample is asked for."""
+FOR_PROGRAMS = ("training_strategy", "format", "software", "mode")
+"""Metadata of the weights that the card does not repeat: for programs, or said elsewhere in it."""
 OWN_SAMPLER = (
     "This was trained with conditioned tokens. Generate with this project's own sampler "
     "(`ltx sample CONFIG`), which attaches and holds them as in training; other programs load the "
@@ -83,7 +85,11 @@ def card_text(report: ReportData, metadata: Mapping[str, object], facts: CardFac
 def _facts(report: ReportData, metadata: Mapping[str, object]) -> dict[str, object]:
     return {
         "mode": report.mode,
-        **{name: value for name, value in metadata.items() if value not in (None, "")},
+        **{
+            name.replace("_", " "): value
+            for name, value in metadata.items()
+            if value not in (None, "") and name not in FOR_PROGRAMS
+        },
     }
 
 

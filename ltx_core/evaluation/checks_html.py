@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ltx_core.evaluation.checks import Checked, Outcome
-from ltx_core.evaluation.markup import Html, element, image_uri, joined, table
+from ltx_core.evaluation.markup import Html, element, image_uri, joined, table, whole_page
 from ltx_core.evaluation.report_style import STYLE
 from ltx_core.evaluation.report_tables import number
 from ltx_core.evaluation.rows import condition_title
@@ -42,15 +42,7 @@ def render_checks(title: str, created: str, checked: Sequence[Checked]) -> str:
         element("nav", element("ul", *links), aria_label="Modes"),
         element("main", joined(_section(one) for one in checked)),
     )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("link", rel="icon", href="data:,"),
-        element("style", Html(STYLE)),
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    return whole_page(title, STYLE, body)
 
 
 def _failed(one: Checked) -> str:

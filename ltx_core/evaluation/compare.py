@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ltx_core.evaluation.run_record import Run, is_number
-from ltx_core.evaluation.run_tables import GIB, Table, duration, table, trained
+from ltx_core.evaluation.run_tables import GIB, Table, best_name, duration, table, trained
 from ltx_core.store.redact import redactor
 
 WINDOW = 20
@@ -85,11 +85,7 @@ def losses(runs: Sequence[Run]) -> Iterator[tuple[Any, ...]]:
         curves = [run.curve(name) for run in runs]
         for mark in marks if any(curves) else ():
             values = [_mean_before(curve, mark) for curve in curves]
-            yield (
-                name,
-                mark,
-                *values,
-            )
+            yield name.removeprefix("loss_"), mark, *values
 
 
 def _mean_before(curve: Sequence[tuple[float, float]], step: int) -> float | None:
@@ -115,7 +111,8 @@ def fairness(runs: Sequence[Run]) -> list[tuple[str, str]]:
     seeds = "equal: the same order of clips and the same noise"
     if _differs([config.get("seed", MISSING) for config in flat]):
         seeds = "differs: training losses differ by their draws, too"
-    found = [("seed of the training", seeds)]
+    found = [] if differences(runs) else [("config", "equal in every field")]
+    found.append(("seed of the training", seeds))
     datasets = [run.lineage.get("dataset") for run in runs]
     same = all(datasets) and not _differs(datasets)
     found.append(("dataset", "equal" if same else "differs, or is not known: losses may be of other clips"))
@@ -142,7 +139,7 @@ def _facts(runs: Sequence[Run]) -> Iterator[tuple[Any, ...]]:
     yield from row("steps", [run.steps for run in runs])
     yield from row("trained", [trained(run.config) for run in runs])
     best = [f"{run.best[1]:.4g} at step {run.best[0]}" if run.best else None for run in runs]
-    yield from row("best held-out loss", best)
+    yield from row(best_name(runs[0]), best)
     yield from row("verdict", [run.summary.get("verdict") for run in runs])
     yield from row("seconds a step (median)", [run.seconds_per_step for run in runs])
     totals = [run.total("seconds") for run in runs]

@@ -154,13 +154,15 @@ def _best(course: Course) -> list[str]:
     value = course.value(course.best)
     if value is None:
         return []
-    kind = (
-        "held-out loss by loss weights" if course.metric == "weighted" else f"held-out {course.metric} loss"
-    )
+    kind = f"held-out loss {value:.3f}"
+    if course.metric != "weighted":
+        kind = f"held-out {course.metric} loss {value:.3f}"
+    elif len(curves(course)) > 1:
+        kind += " (the modalities summed by their loss weights)"
     base = next((one.heldout for one in course.series if one.step == 0), None)
     before = "" if base is None else f"; before the first step it was {base:.3f}"
     taken = "the best step" if course.published == "best" else "the last step"
-    return [f"Best step: {course.best}, {kind} {value:.3f}{before}. The run's weights are those of {taken}."]
+    return [f"Best step: {course.best}, {kind}{before}. The run's weights are those of {taken}."]
 
 
 def _end(course: Course) -> list[str]:
@@ -187,9 +189,15 @@ def _gap(course: Course) -> str:
     if last - first <= GAP:
         return ""
     return (
-        f"Held-out clips are now {last:+.0%} beside training clips, and were {first:+.0%} at the first "
-        "evaluation: part of what was learned are the clips themselves."
+        f"The held-out loss is now {_beside(last)} that of training clips, and was {_beside(first)} it at "
+        "the first evaluation: more was learned of the training clips than of others of their kind."
     )
+
+
+def _beside(share: float) -> str:
+    if round(share, 2) == 0:
+        return "equal to"
+    return f"{abs(share):.0%} {'above' if share > 0 else 'below'}"
 
 
 def as_columns(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COLORS = {"held out": GREEN, "training clips": BLUE}
 BOUNDS = (-0.6, -0.4, -0.2, -0.1, -0.05, -0.02, 0.02, 0.05, 0.1, 0.2)
 """Edges of the colours of a map, as shares; what lies outside has the colour of the end."""
+NAMED = (-0.6, -0.2, -0.05, 0.05, 0.2)
+"""Edges that are named beside the map."""
 SHADES = ("#08306b", "#2171b5", "#4292c6", "#6baed6", "#bdd7e7", "#d9d9d9", "#fdd0a2", "#fd8d3c", "#d94701")
 """From a loss that fell by more than 40 % to one that rose by a fifth (ColorBrewer's Blues and Oranges)."""
 MAX_COLUMNS = 40
@@ -62,7 +64,8 @@ def change_map(found: Map, title: str) -> Figure:
         [str(found.steps[place]) for place in shown[::apart]],
     )
     axes.grid(visible=False)
-    bar = figure.colorbar(mesh, ax=axes, ticks=BOUNDS[::3], format=lambda value, _: f"{value:+.0%}")
+    bar = figure.colorbar(mesh, ax=axes, ticks=NAMED, format=lambda value, _: f"{value:+.0%}")
+    bar.minorticks_off()
     bar.ax.tick_params(labelsize=8, color=RULE, labelcolor=INK)
     bar.outline.set_visible(False)
     return figure

@@ -58,6 +58,25 @@ def _attribute(key: str, value: str | int | bool | None) -> str:
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
 
 
+def whole_page(title: str, style: str, body: Html) -> str:
+    """A whole page that needs no network: its head, and a `body` element.
+
+    Args:
+        title: in the window's frame.
+        style: a sheet; trusted text of this package.
+        body: the element.
+    """
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("link", rel="icon", href="data:,"),  # else browsers ask for one
+        element("style", Html(style)),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
 def data_uri(content: bytes, media_type: str) -> str:
     """The bytes as a `data:` address."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

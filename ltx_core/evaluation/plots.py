@@ -28,6 +28,7 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#e69f00", "#009e73", "#cc79a7"
 INK, RULE = "#24292f", "#d0d7de"
 SERIES = {"video": BLUE, "audio": ORANGE, "base": ORANGE, "LoRA": BLUE}
 SERIES |= {"video held out": GREEN, "audio held out": PURPLE}
+SERIES |= {"train": BLUE, "held-out": GREEN, "gap": ORANGE}
 CSS_NAMES = {
     BLUE: "--blue",
     ORANGE: "--orange",
@@ -36,6 +37,7 @@ CSS_NAMES = {
     INK: "--ink",
     RULE: "--rule",
 }
+TITLE: dict[str, Any] = {"loc": "left", "fontsize": 10, "color": INK, "fontweight": "bold"}
 WIDTH_IN, HEIGHT_IN = 4.6, 2.7
 """Inches at 72 points: the texts of 9 points read at their size on a phone of 390 pixels."""
 MAX_POINTS = 300
@@ -43,17 +45,27 @@ MAX_POINTS = 300
 MAX_SINGLE_BARS = 8
 """Distinct values that are drawn as bars of their own."""
 SMOOTHING_SHARE = 0.05
-"""Width of the moving mean as a share of the curve."""
+"""Width of the moving mean as a share of the curve; none of a curve of few points."""
+MEASURED = "held out"
+"""Ends the name of a curve of single measurements: points, which nothing is averaged over."""
+BESIDE_TITLE = 2
+"""Names of a legend that fit beside the title; more of them stand below it."""
 
 _LOCK = threading.Lock()
 
 
 def loss_curves(curves: Mapping[str, Curve], title: str = "Training loss") -> Figure:
-    """Loss per modality over the steps: every value faint, their moving mean in full colour."""
+    """Loss per modality over the steps: every value faint, their moving mean in full colour.
+
+    What was measured on held-out clips is shown as it is, with a point for each time.
+    """
     figure, axes = axes_of(title, "step", "loss")
     for name, curve in curves.items():
         color = SERIES.get(name, PURPLE)
         steps, values = _columns(curve)
+        if name.endswith(MEASURED):
+            axes.plot(steps, values, color=color, linewidth=2, marker="o", markersize=3, label=name)
+            continue
         axes.plot(*_thin(steps, values), color=color, alpha=0.3, linewidth=0.8)
         axes.plot(*_thin(steps, _moving_mean(values)), color=color, linewidth=2, label=name)
     legend(axes, len(curves))
@@ -187,7 +199,7 @@ def axes_of(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=10, color=INK, fontweight="bold")
+    axes.set_title(title, **TITLE)
     axes.set_xlabel(x_label, fontsize=9, color=INK)
     axes.set_ylabel(y_label, fontsize=9, color=INK)
     axes.tick_params(labelsize=8, color=RULE, labelcolor=INK)
@@ -200,8 +212,22 @@ def axes_of(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
 
 def legend(axes: Axes, entries: int) -> None:
-    """Names of the entries above the plot, in one row."""
-    if entries:
+    """Names of the entries above the plot, in one row: beside the title, or below it where they are many."""
+    if entries > BESIDE_TITLE:
+        axes.set_title(axes.get_title(loc="left"), **TITLE, pad=18)
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=entries,
+            frameon=False,
+            fontsize=8,
+            labelcolor=INK,
+            borderaxespad=0.2,
+            borderpad=0,
+            columnspacing=1.2,
+            handlelength=1.4,
+        )
+    elif entries:
         axes.legend(
             loc="lower right",
             bbox_to_anchor=(1, 1),
@@ -218,7 +244,7 @@ def _columns(curve: Curve) -> tuple[list[float], list[float]]:
 
 
 def _moving_mean(values: Sequence[float]) -> list[float]:
-    half = max(1, round(len(values) * SMOOTHING_SHARE / 2))
+    half = round(len(values) * SMOOTHING_SHARE / 2)
     result = []
     for index in range(len(values)):
         window = values[max(0, index - half) : index + half + 1]

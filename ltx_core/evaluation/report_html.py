@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from ltx_core.evaluation import plots
-from ltx_core.evaluation.markup import Html, element, joined, table
+from ltx_core.evaluation.markup import Html, element, escape, joined, table, whole_page
 from ltx_core.evaluation.report import ReportData, Verdict, changes, verdict
 from ltx_core.evaluation.report_course import course_section
 from ltx_core.evaluation.report_data_section import dataset_section, plot_figure
@@ -25,6 +25,10 @@ from ltx_core.evaluation.report_tables import (
     number,
     stage_table,
 )
+
+CONFIG_SUMMARY = "The exact resolved configuration (YAML)"
+CONFIG_BEGINS = f"{element('summary', CONFIG_SUMMARY)}<pre><code>"
+"""What stands before the configuration in a page."""
 
 
 def render(report: ReportData, max_media_bytes: int = MAX_MEDIA_BYTES) -> str:
@@ -48,7 +52,7 @@ def render(report: ReportData, max_media_bytes: int = MAX_MEDIA_BYTES) -> str:
         ("dataset", "Dataset", dataset_section(report.dataset)),
         ("model", "Model and LoRA", _facts(report.model)),
         ("stages", "Stages", _stages(report)),
-        ("config", "Configuration", _config(report)),
+        ("config", "Configuration", _config(report.config_yaml)),
         ("lineage", "Lineage", _facts(report.lineage)),
     ]
     shown = [section for section in sections if section[2]]
@@ -62,15 +66,7 @@ def render(report: ReportData, max_media_bytes: int = MAX_MEDIA_BYTES) -> str:
         element("nav", element("ul", *links), aria_label="Sections"),
         element("main", main),
     )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{report.title} · training report"),
-        element("link", rel="icon", href="data:,"),
-        element("style", Html(STYLE)),
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    return whole_page(f"{report.title} · training report", STYLE, body)
 
 
 def _header(report: ReportData, result: Verdict) -> Iterator[Html]:
@@ -188,18 +184,34 @@ def _stages(report: ReportData) -> Html:
     return _rows(stage_table(report), "What each stage did and how long it took")
 
 
-def _config(report: ReportData) -> Html:
-    if not report.config_yaml:
+def with_config(page: str, config_yaml: str) -> str:
+    """A page of `render` with another configuration in its section, such as one with a corrected licence."""
+    found = page.find(CONFIG_BEGINS)
+    if found < 0:
+        return page
+    begin = found + len(CONFIG_BEGINS)
+    end = page.index("</code>", begin)  # the text between is escaped
+    return page[:begin] + escape(config_yaml) + page[end:]
+
+
+def _config(config_yaml: str) -> Html:
+    if not config_yaml:
         return Html("")
-    summary = element("summary", "The exact resolved configuration (YAML)")
-    return element("details", summary, element("pre", element("code", report.config_yaml)))
+    summary = element("summary", CONFIG_SUMMARY)
+    return element("details", summary, element("pre", element("code", config_yaml)))
 
 
 def _facts(facts: Mapping[str, object]) -> Html:
     if not facts:
         return Html("")
     rows = (
-        element("tr", element("td", name, class_="name"), element("td", number(value), class_="value"))
+        element("tr", element("td", name, class_="name"), element("td", _value(value), class_="value"))
         for name, value in facts.items()
     )
     return element("div", element("table", element("tbody", *rows)), class_="scroll")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number(each)}" for name, each in value.items())
+    return number(value)

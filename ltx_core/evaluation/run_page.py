@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ltx_core.evaluation import plots
-from ltx_core.evaluation.markup import Html, data_uri, element, image_uri, joined
+from ltx_core.evaluation.markup import Html, data_uri, element, image_uri, joined, whole_page
 from ltx_core.evaluation.markup import table as html_table
 from ltx_core.evaluation.report_style import STYLE
 from ltx_core.evaluation.run_record import Run
@@ -44,15 +44,7 @@ def page(title: str, lead: str, sections: Iterable[Section]) -> str:
         element("nav", element("ul", *links), aria_label="Sections"),
         element("main", *main),
     )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("link", rel="icon", href="data:,"),
-        element("style", Html(STYLE)),
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    return whole_page(title, STYLE, body)
 
 
 def section_of(table: Table) -> Section:

@@ -64,10 +64,18 @@ def facts(run: Run) -> Iterator[tuple[str, Any]]:
             f"{points[-1][1]:.4g} at step {points[-1][0]}",
         )
     if best := run.best:
-        yield "best held-out loss", f"{best[1]:.4g} at step {best[0]}"
+        yield best_name(run), f"{best[1]:.4g} at step {best[0]}"
     if verdict := run.summary.get("verdict"):
         yield "verdict", verdict
     yield from speed(run)
+
+
+def best_name(run: Run) -> str:
+    """What the best step was judged by."""
+    metric = section(run.config, "validation").get("best_metric") or "weighted"
+    if metric != "weighted":
+        return f"best held-out {metric} loss"
+    return "best held-out loss" + (" (weighted sum)" if len(run.measured) > 1 else "")
 
 
 def trained(config: Mapping[str, Any]) -> str:
@@ -126,9 +134,22 @@ def happened(run: Run) -> Iterator[tuple[str, Any, str, str]]:
         running = name in BEGUN or (running and name not in ENDED)
         left = {key: value for key, value in event.items() if key not in ("time", "event", "step")}
         plain = {key: value for key, value in left.items() if not isinstance(value, dict | list)}
-        more = ", ".join(f"{key} {words(value)}" for key, value in plain.items() if value is not None)
+        more = event_facts({key: value for key, value in plain.items() if value is not None})
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(stamp)) if is_number(stamp) else ""
         yield when, event.get("step", ""), name, more
+
+
+def event_facts(plain: Mapping[str, Any]) -> str:
+    """Facts of an event for people: `value 1.23, 18.4 s, peak 0.67 GiB, tokens per second 1406`."""
+    told = []
+    for name, value in plain.items():
+        if name == "seconds" and is_number(value):
+            told.append(duration(value))
+        elif name.endswith("_bytes") and is_number(value):
+            told.append(f"{name.removesuffix('_bytes')} {value / GIB:.2f} GiB")
+        else:
+            told.append(f"{name.replace('_', ' ')} {words(value)}")
+    return ", ".join(told)
 
 
 def skipped(run: Run) -> Iterator[tuple[Any, str, str]]:

@@ -12,7 +12,7 @@ from ltx_core.stages.base import Item, Stage, pending
 from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.folder import REPORT, SUMMARY, evaluation_of, folder_of, product_of, weights_of
-from ltx_core.store.disk import write_atomic
+from ltx_core.store.disk import explain, sync_folder, write_atomic
 from ltx_core.store.keys import digest_file
 from ltx_core.store.rows import PendingRow, Row
 
@@ -66,6 +66,7 @@ class Evaluate(Stage):
             run: Row = item.payload
             folder = folder_of(context.config, run)
             _, samples = load_samples(context)
+            _forget(folder)
             measured = measure(context, folder, samples)
             data = report_data(context, folder, measured)
             write_atomic(folder / REPORT, render(data).encode())
@@ -87,6 +88,18 @@ class Evaluate(Stage):
         pictures = [str(path) for path in sorted((folder / "pictures").glob("*.png"))]
         paths = {"run": str(folder), "report": str(folder / REPORT)}
         return {**super().product(context, row), **paths, "tables": tables, "pictures": pictures}
+
+
+def _forget(folder: Path) -> None:
+    """Take away the numbers of an earlier evaluation before new samples take the place of its own.
+
+    After a kill between the two it would else look whole to the config that it was of.
+    """
+    try:
+        (folder / SUMMARY).unlink(missing_ok=True)
+        sync_folder(folder)
+    except OSError as error:
+        raise explain(error, folder / SUMMARY) from error
 
 
 def _summary(data: Any) -> dict[str, Any]:

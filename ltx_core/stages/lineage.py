@@ -21,6 +21,7 @@ from ltx_core import __version__
 from ltx_core.curation.options.rights import UNKNOWN, Rights, limits
 from ltx_core.evaluation.card_facts import Licensed
 from ltx_core.evaluation.report import Rejected
+from ltx_core.evaluation.run_tables import event_facts
 from ltx_core.stages.clip import Clip
 from ltx_core.stages.clips import all_clips
 from ltx_core.stages.context import Context
@@ -144,9 +145,9 @@ def events(folder: Path) -> list[dict[str, Any]]:
 
 
 def event_line(event: Mapping[str, Any]) -> str:
-    """An event in words: `interrupted: step 120, seconds 3.1`."""
+    """An event in words: `interrupted: step 120, 3.1 s`."""
     plain = {name: value for name, value in event.items() if isinstance(value, str | int | float)}
-    facts = ", ".join(f"{name} {value}" for name, value in plain.items() if name not in ("event", "time"))
+    facts = event_facts({name: value for name, value in plain.items() if name not in ("event", "time")})
     name = str(event.get("event", "")).replace("_", " ")
     return f"{name}: {facts}" if facts else name
 

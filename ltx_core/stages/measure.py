@@ -95,6 +95,6 @@ def _notes(context: Context, rows: Rows) -> Iterator[str]:
     if silent and context.config.training_strategy.audio is not None:
         names = ", ".join(silent[:5]) + (" …" if len(silent) > 5 else "")
         yield (
-            f"{len(silent)} clip(s) without sound train with no audio loss ({names}): "
-            "their video is learned, their audio is left out."
+            f"Without sound: {len(silent)} of {len(rows.samples)} clips ({names}). Their video is learned, "
+            "and they add nothing to the audio loss."
         )

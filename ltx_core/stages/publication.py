@@ -19,6 +19,7 @@ from ltx_core.stages.context import Context
 from ltx_core.stages.dataset import load_samples
 from ltx_core.stages.export import PUBLISHED, writers
 from ltx_core.stages.folder import product_files, product_of, weights_of
+from ltx_core.stages.report import PRECISIONS
 from ltx_core.store.keys import digest_file
 from ltx_core.store.redact import Redactor, redactor
 
@@ -38,7 +39,6 @@ MAIN = (
     "gradient_accumulation_steps",
 )
 """Options of training that the card names whatever their value; others where they differ from the default."""
-PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)

@@ -101,12 +101,13 @@ def _publish(context: Context, key: str, run: Path, folder: Path) -> None:
     config = context.config
     product, secrets = product_of(config, run), publication.secrets_of(config)
     best = publication.best_of(config, run)
+    stated = dump(config)
     files = {
-        **_files(run),
-        "config.yaml": dump(config).encode(),
+        **_files(run, stated),
+        "config.yaml": stated.encode(),
         **publication.weights_in_forms(context, product, best),
     }
-    data = replace(report_data(context, run, read_measured(run)), config_yaml=dump(config))
+    data = replace(report_data(context, run, read_measured(run)), config_yaml=stated)
     tables = publication.tables(context, data, secrets)
     details = publication.details(context, run)
     samples = [name for name in files if name.startswith("samples/")]
@@ -120,9 +121,12 @@ def _publish(context: Context, key: str, run: Path, folder: Path) -> None:
     publish(folder, product, metadata, data, {**files, **tables}, facts, secrets)
 
 
-def _files(run: Path) -> dict[str, Content]:
-    """Report and samples of a run, by their paths in the published folder."""
-    files: dict[str, Content] = {REPORT: run / REPORT}
+def _files(run: Path, stated: str) -> dict[str, Content]:
+    """Report and samples of a run, by their paths in the published folder; the report with this config."""
+    from ltx_core.evaluation.report_html import with_config
+
+    page = (run / REPORT).read_text(encoding="utf-8")
+    files: dict[str, Content] = {REPORT: with_config(page, stated).encode()}
     for path in sorted((run / "samples" / "after").glob("*")):
         files[f"samples/{path.name}"] = path
     return files

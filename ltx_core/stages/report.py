@@ -33,6 +33,8 @@ from ltx_core.stages.timing import read_timings
 from ltx_core.store.dataset import Sample
 from ltx_core.training import log
 
+PRECISIONS = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""What `acceleration.precision` means."""
 STRIP_CLIPS = 9
 """Clips of which the report shows a frame."""
 
@@ -134,13 +136,18 @@ def model_facts(context: Context, folder: Path, steps: int) -> dict[str, str | i
         "base model": info.path.name,
         "family": f"{info.family} {info.version}",
         "base fingerprint": base_fingerprint(info),
-        "base weights": config.acceleration.base_method or config.acceleration.precision,
+        "base weights": base_weights(config),
         **trained,
         "steps": steps,
         "size of the weights": f"{size / 2**20:.2f} MiB",
         "trigger": config.dataset.trigger or "none",
         "code version": __version__,
     }
+
+
+def base_weights(config: Config) -> str:
+    """How the base's weights were held while it trained, in words."""
+    return config.acceleration.base_method or PRECISIONS[config.acceleration.precision]
 
 
 def base_fingerprint(info: ModelInfo) -> str:

@@ -143,7 +143,7 @@ def test_a_licence_is_corrected_without_a_training(clone: Clone, hub: Hub, pushe
     now = rows(clone.workspace)
     changed = {stage for stage in now if now[stage].keys() != before[stage].keys()}
     assert changed == {"dataset", "publish", "push"}
-    for name in ("README.md", "config.yaml", "lineage.json"):
+    for name in ("README.md", "config.yaml", "lineage.json", "report.html"):
         assert "CC-BY-4.0" in (text := hub.files(NAME)[name].decode()) and "BY-NC" not in text, name
     assert len(hub.repositories[NAME].commits) == commits + 1
 

@@ -24,11 +24,10 @@ def histograms(found: Sequence[Measure]) -> Html:
 
 def _figure(one: Measure) -> Html:
     drawing = histogram_svg(one.values, one.name, one.unit, one.limits)
-    middle = statistics.median(one.values)
-    words = (
-        f"{one.name} ({one.unit}) of {len(one.values):,} clips: from {number(min(one.values))} to "
-        f"{number(max(one.values))}, half of them below {number(middle)}."
-    )
+    low, middle, high = (number(of(one.values)) for of in (min, statistics.median, max))
+    values = f"from {low} to {high}, half of them below {middle}" if low != high else f"{low} in all"
+    unit = f" ({one.unit})" if one.unit else ""
+    words = f"{one.name}{unit} of {len(one.values):,} clips: {values}."
     if one.limits:
         words += f" Limits: {', '.join(f'{limit:g}' for limit in one.limits)}."
     return element(

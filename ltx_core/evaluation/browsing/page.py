@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ltx_core.evaluation.browsing.links import ASIDE, INDEX, TWINS, clips_page, href
 from ltx_core.evaluation.browsing.style import BROWSE_STYLE
-from ltx_core.evaluation.markup import Html, element, joined
+from ltx_core.evaluation.markup import Html, element, joined, whole_page
 
 
 def document(title: str, body: Sequence[Html | None], up: str = "", script: str = "") -> str:
@@ -20,14 +20,6 @@ def document(title: str, body: Sequence[Html | None], up: str = "", script: str 
     """
     ways = ((INDEX, "Overview"), (clips_page(1), "Clips"), (ASIDE, "Set aside"), (TWINS, "Look-alikes"))
     links = (element("li", element("a", text, href=href(name, up))) for name, text in ways)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("link", rel="icon", href="data:,"),
-        element("style", Html(BROWSE_STYLE)),
-    )
     content = element(
         "body",
         element("nav", element("ul", *links), aria_label="Pages of the dataset"),
@@ -35,4 +27,4 @@ def document(title: str, body: Sequence[Html | None], up: str = "", script: str 
         element("main", joined(body)),
         element("script", Html(script)) if script else None,
     )
-    return f"<!DOCTYPE html>\n{element('html', head, content, lang='en')}\n"
+    return whole_page(title, BROWSE_STYLE, content)

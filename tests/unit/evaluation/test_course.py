@@ -69,10 +69,10 @@ def test_a_finished_run_is_judged_again_as_it_judged_itself(course):
 
 def test_what_it_says(course):
     said = " ".join(sentences(course(tuple(VALUES), "optimization.audio_loss_weight=0")))
-    assert "Best step: 20, held-out loss by loss weights 0.500; before the first step it was 1.000" in said
+    assert "Best step: 20, held-out loss 0.500 (the modalities summed by their loss weights); before" in said
     assert "weights are those of the last step" in said and "did all of its steps" in said
     assert "since step 20 the held-out loss has risen by 20.0%" in said
-    assert "Held-out clips are now +200% beside training clips, and were +0%" in said
+    assert "is now 200% above that of training clips, and was equal to it at the first" in said
     healthy = course((0, 10, 20), "validation.best_metric=video", "checkpoints.publish=best")
     assert "Too few evaluations" in " ".join(sentences(healthy)) and warnings(healthy) == []
     assert "weights are those of the best step" in sentences(healthy)[0]

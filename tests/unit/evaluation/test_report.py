@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
+from ltx_core.evaluation import plots
 from ltx_core.evaluation.browsing.facts import Measure
 from ltx_core.evaluation.markup import VOID_ELEMENTS
 from ltx_core.evaluation.report import (
@@ -23,7 +25,7 @@ from ltx_core.evaluation.report import (
     View,
     verdict,
 )
-from ltx_core.evaluation.report_html import duration, render
+from ltx_core.evaluation.report_html import duration, render, with_config
 from ltx_core.evaluation.report_tables import markdown_summary, number, tables, thumbnails
 from ltx_core.evaluation.rows import LOSS, Effect, LossRow, effect_sentence
 from ltx_core.evaluation.views import sound_view, view_of
@@ -260,3 +262,29 @@ def test_the_datasets_section_has_histograms_counts_a_strip_and_the_way_to_its_p
     without = Balance()
     without.feed(render(shown))
     assert "ltx show CONFIG" in without.text and page.tags.count("img") == without.tags.count("img") + 1
+
+
+def test_plots_can_be_read():
+    """Names beside a title do not lie over it, parts of a bar have colours, measurements stay as they are."""
+    losses = [(float(step), 2.0 + (step % 2)) for step in range(1, 41)]
+    heldout = [(0.0, 3.0), (20.0, 1.0), (40.0, 2.0)]
+    names = ("video", "audio", "video held out", "audio held out")
+    figure = plots.loss_curves({name: heldout if "held" in name else losses for name in names})
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    title = next(text for text in axes.findobj(Text) if text.get_text() == "Training loss")
+    assert not title.get_window_extent().overlaps(axes.get_legend().get_window_extent())
+    drawn = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+    assert drawn["video held out"] == [3.0, 1.0, 2.0]
+    assert max(drawn["video"]) < 2.7, "the noise of single steps is averaged"
+    bars = plots.stacked_bars(["64x64x9"], {"train": [17], "held-out": [8]}, "Clips").axes[0].patches
+    assert len({bar.get_facecolor() for bar in bars}) == 2
+
+
+def test_another_config_takes_the_place_of_the_one_shown():
+    """What is published after a corrected licence shows no word of the earlier one."""
+    before, after = "license: CC-BY-NC-4.0\nname: </code><b>", "license: 'CC-BY-4.0'\nname: &"
+    page = render(replace(ReportData("x", "t2v"), config_yaml=before))
+    changed = with_config(page, after)
+    assert changed == render(replace(ReportData("x", "t2v"), config_yaml=after)) != page
+    assert with_config(render(ReportData("x", "t2v")), after) == render(ReportData("x", "t2v"))

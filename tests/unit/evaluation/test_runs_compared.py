@@ -157,7 +157,7 @@ def test_configs_are_compared_field_by_field_without_secrets(runs):
 
 def test_losses_are_compared_at_equal_steps(runs):
     (table,) = [t for t in compare_tables(runs) if t["title"] == "training loss at equal steps"]
-    rows = [row for row in table["rows"] if row[0] == "loss_video"]
+    rows = [row for row in table["rows"] if row[0] == "video"]
     assert [row[1] for row in rows] == ["5", "10", "14", "19", "24"]
     for run, shown in zip(runs, rows[-1][2:], strict=True):
         values = [row["loss_video"] for row in run.rows if row["step"] > 4]
