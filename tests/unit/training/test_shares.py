@@ -101,5 +101,6 @@ def test_a_checkpoint_of_one_goes_on_in_two_and_back(both, tmp_path):
         torch.testing.assert_close(resumed[name], value, rtol=1e-5, atol=1e-5, msg=name)
     shutil.copytree(checkpoint(two / "full-fsdp", HALF), checkpoint(tmp_path / "back", HALF))
     run(tmp_path / "back", "full-fsdp", passes=2)
+    unbroken = tensors(two / "full-fsdp")
     for name, value in tensors(tmp_path / "back").items():
-        torch.testing.assert_close(value, tensors(two / "full-fsdp")[name], rtol=1e-5, atol=1e-5, msg=name)
+        torch.testing.assert_close(value, unbroken[name], rtol=1e-5, atol=1e-5, msg=name)
