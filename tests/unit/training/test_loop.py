@@ -143,6 +143,15 @@ def test_hooks_and_progress(tmp_path):
     assert [progress.step for progress in reports if not progress.doing] == list(range(1, 7))
 
 
+@pytest.mark.parametrize(
+    ("interval", "kept", "saved"),
+    [(4, -1, [4, 8, 10]), (4, 2, [8, 10]), (4, 1, [10]), (None, -1, [10]), (5, -1, [5, 10])],
+)
+def test_a_run_saves_at_its_interval_and_at_its_end_and_keeps_the_last(tmp_path, interval, kept, saved):
+    run(tmp_path, steps=10, interval=interval, keep_last_n=kept)
+    assert [path.name for path in checkpoints(tmp_path / CHECKPOINTS)] == [f"step_{n:06d}" for n in saved]
+
+
 def test_what_hooks_measure_is_recorded(tmp_path):
     def measure(step):
         return {"heldout_video": 2.0 - step / 10, "clips": 3.0}

@@ -27,6 +27,14 @@ PEERS = {
     "polynomial": (lr_scheduler.PolynomialLR, {"total_iters": STEPS, "power": 2.0}, {"power": 2}),
     "step": (lr_scheduler.StepLR, {"step_size": STEPS // 2, "gamma": 0.1}, {}),
 }
+STATED = {
+    "linear": ({"start_factor": 0.5, "end_factor": 0.2}, [0.5, 0.485, 0.425, 0.2075]),
+    "cosine": ({"min_lr_ratio": 0.2}, [1.0, 0.995075336, 0.882842712, 0.201233014]),
+    "cosine_with_restarts": ({"num_cycles": 2, "eta_min": 0.2 * RATE}, [1.0, 0.980422607, 0.6, 0.204924664]),
+    "polynomial": ({"power": 3, "min_lr_ratio": 0.5}, [1.0, 0.9286875, 0.7109375, 0.5000078125]),
+    "step": ({"step_size": 5, "gamma": 0.5}, [1.0, 1.0, 0.25, 0.0078125]),
+}
+"""Parameters, and the shares of the rate that they give in steps 0, 2, 10 and 39 of 40."""
 
 
 @pytest.mark.parametrize("kind", PEERS)
@@ -40,6 +48,14 @@ def test_schedules(kind):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scheduler.step()
+
+
+@pytest.mark.parametrize("kind", STATED)
+def test_parameters_of_a_schedule_give_these_values(kind):
+    params, shares = STATED[kind]
+    options = OptimizationOptions(RATE, STEPS, scheduler_type=kind, scheduler_params=params)
+    found = [learning_rate(options, step) / RATE for step in (0, 2, 10, STEPS - 1)]
+    assert found == pytest.approx(shares, rel=1e-6)
 
 
 TABLE = {
