@@ -7,7 +7,8 @@ Design choices
   sent, also those of before a kill that it never got, rows within it are not sent again. So the curves of an
   interrupted run have each step once.
 - What was measured after a step, or is again after a resume, is sent where the step is newer than the
-  tracker's or than the newest that was sent before. Both are read once, when the tracker opens: losses and
+  tracker's or than the newest that was sent before, losses and samples each for themselves: a run that was
+  killed while it sampled had sent the losses. What was sent is read once, when the tracker opens: losses and
   samples of one step may come far apart.
 - A step's row waits for the next one, so that what is measured after the step goes along with it.
 """
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "trackers"
 """The folder of what trackers must know again, in a run's folder."""
+MEASURED, SAMPLED = "measured", "sampled"
+"""In that file: the newest step whose losses, and whose samples, were sent."""
 MOST_WAITING = 20_000
 """Rows that wait for a tracker; one that is so far behind is dropped."""
 IDLE_S = 20.0
@@ -132,7 +135,8 @@ class Feed:
         self._finished = False
         self._waiting: _Entry | None = None
         self._tracker: Tracker | None = None
-        self._held = self._known = -1
+        self._held = self._known = self._shown = -1
+        self._sent: dict[str, int] = {}
         before = [_Entry(int(row["step"]), True, values=numbers_of(row)) for row in rows]
         self._thread = threading.Thread(
             target=self._run, args=(opening, step, before), name=f"tracker {self.name}", daemon=True
@@ -146,7 +150,7 @@ class Feed:
     def measured(self, step: int, values: Mapping[str, float], files: Mapping[str, Path]) -> None:
         """What was measured and sampled after `step`."""
         named = {f"measured/{name}": float(value) for name, value in values.items()}
-        self._put(_Entry(step, False, True, named, dict(files)))
+        self._put(_Entry(step, False, bool(named), named, dict(files)))
 
     def close(self, *, finished: bool = True) -> None:
         """End the tracker, within `PATIENCE_S` seconds, or `HURRY_S` of a run that is asked to stop."""
@@ -175,10 +179,13 @@ class Feed:
 
     def _run(self, opening: Opening, step: int, before: Sequence[_Entry]) -> None:
         try:
-            sent = int(self._memory.read().get("measured", -1))
+            kept = self._memory.read()
+            sent = int(kept.get(MEASURED, -1))
+            shown = int(kept.get(SAMPLED, sent))  # earlier versions kept one number for both
             self._tracker = opening.open(step)
             self._held = self._tracker.held
-            self._known = min(sent, self._held)
+            self._known, self._shown = min(sent, self._held), min(shown, self._held)
+            self._sent = {MEASURED: sent, SAMPLED: shown}
             for entry in before:
                 self._take(entry)
             self._serve()
@@ -202,7 +209,8 @@ class Feed:
 
     def _take(self, entry: _Entry) -> None:
         """Keep an entry until more of its step has come; what the tracker has already is left out."""
-        if entry.step <= (self._held if entry.row else self._known):
+        newest = self._held if entry.row else self._shown if entry.files else self._known
+        if entry.step <= newest:
             return
         if self._waiting is not None and self._waiting.step == entry.step:
             self._waiting.values |= entry.values
@@ -217,5 +225,7 @@ class Feed:
         entry, self._waiting = self._waiting, None
         if entry is not None and self._tracker is not None:
             self._tracker.log(entry.step, entry.values, entry.files)
-            if entry.measured:
-                self._memory.keep(measured=entry.step)
+            new = [name for name, is_so in ((MEASURED, entry.measured), (SAMPLED, entry.files)) if is_so]
+            if new:
+                self._sent |= dict.fromkeys(new, entry.step)
+                self._memory.keep(**self._sent)

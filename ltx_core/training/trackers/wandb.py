@@ -83,7 +83,9 @@ class _Wandb:
                 media[f"samples/{name}"] = self._wandb.Video(str(path), format="mp4")
             elif self._videos and path.suffix == ".wav":
                 media[f"samples/{name}"] = self._wandb.Audio(str(path))
-        self._run.log({**values, **media}, step=step)
+        # A run that is resumed online takes nothing for a step that its server has closed: what comes late
+        # stands at the next one.
+        self._run.log({**values, **media}, step=max(step, int(self._run.step or 0)))
 
     def close(self, finished: bool) -> None:
         """Send what is left; the service's process ends with it."""
