@@ -39,6 +39,27 @@ class Repository:
         return hashlib.sha1("".join(self.commits).encode()).hexdigest()
 
 
+class Raw(bytes):
+    """A file as an answer."""
+
+
+@dataclass
+class Hold:
+    """A request that the hub is slow with.
+
+    Attributes:
+        after: it is held when it was carried out, before the answer; else before its body is read.
+        dropped: it is not carried out, as when the connection is lost.
+        reached: set when it has come.
+        go: to be set; until then it is held.
+    """
+
+    after: bool = False
+    dropped: bool = False
+    reached: threading.Event = field(default_factory=threading.Event)
+    go: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass
 class Hub:
     """What the stand-in holds.
@@ -49,6 +70,7 @@ class Hub:
         objects: large files by digest.
         requests: (method, path) of everything that was asked.
         faults: (method, part of a path) -> status to answer instead; each is answered once.
+        holds: the same -> a request that is held; each once.
         sent: bytes of large files that were received.
         headers: `Authorization` of every request.
     """
@@ -58,6 +80,7 @@ class Hub:
     objects: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[tuple[str, str], int] = field(default_factory=dict)
+    holds: dict[tuple[str, str], Hold] = field(default_factory=dict)
     sent: int = 0
     headers: set[str] = field(default_factory=set)
     lock: Any = field(default_factory=threading.Lock)
@@ -111,8 +134,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
+        hold = self._hold(path)
+        if hold is not None and not hold.after:
+            hold.reached.set()
+            hold.go.wait(60)
+            if hold.dropped:
+                self.close_connection = True
+                return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.hub.lock:
             self.hub.requests.append((self.command, path))
             try:
@@ -122,10 +152,22 @@ class _Handler(BaseHTTPRequestHandler):
                 status, answer = error.status, {"error": str(error), **error.more}
                 self._send(status, answer, {"X-Error-Message": str(error), "X-Error-Code": error.code})
                 return
-        self._send(status, answer, {})
+        if hold is not None and hold.after:
+            hold.reached.set()
+            hold.go.wait(60)
+        own = {"ETag": f'"{_git_oid(answer)}"', "X-Repo-Commit": "0" * 40} if isinstance(answer, Raw) else {}
+        with contextlib.suppress(ConnectionError):  # who asked is gone
+            self._send(status, answer, own)
+
+    def _hold(self, path: str) -> Hold | None:
+        """What this request is to be held by."""
+        with self.hub.lock:
+            found = [key for key in self.hub.holds if key[0] == self.command and key[1] in path]
+            return self.hub.holds.pop(found[0]) if found else None
 
     def _send(self, status: int, answer: Any, headers: dict[str, str]) -> None:
-        data = b"" if answer is None else json.dumps(answer).encode()
+        data = answer if isinstance(answer, Raw) else json.dumps(answer).encode()
+        data = b"" if answer is None else data
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -157,6 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(\w+)/(.+))?", path):
             repository = self._repository(found[1])
             return self._model(repository, found[1], found[2] or "revision", found[3] or "main", body)
+        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/(.+)", path):
+            return self._file(self._repository(found[1]), found[2])
         raise AnswerError(404, f"nothing is at {path}")
 
     def _create(self, wish: dict[str, Any]) -> Any:
@@ -198,6 +242,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._commit(repository, name, files, body)
         raise AnswerError(404, f"no {what}")
 
+    def _file(self, repository: Repository, path: str) -> Raw:
+        for branch, files in repository.branches.items():
+            if path.startswith(f"{branch}/") and path.removeprefix(f"{branch}/") in files:
+                return Raw(files[path.removeprefix(f"{branch}/")])
+        raise AnswerError(404, "Entry not found", "EntryNotFound")
+
     def _batch(self, repository: Repository, wish: dict[str, Any]) -> Any:
         assert wish["operation"] == "upload" and wish["hash_algo"] == "sha256"
         objects = []
@@ -216,6 +266,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _commit(self, repository: Repository, name: str, files: dict[str, bytes], body: bytes) -> Any:
         lines = [json.loads(line) for line in body.splitlines() if line]
         assert lines[0]["key"] == "header" and lines[0]["value"]["summary"]
+        if lines[0]["value"].get("parentCommit", repository.sha) != repository.sha:
+            raise AnswerError(412, "A commit has happened since. Please refresh and try again.")
         changed = dict(files)
         for line in lines[1:]:
             value = line["value"]

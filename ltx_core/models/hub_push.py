@@ -3,8 +3,10 @@
 Design choices
 - Nothing is lost when it fails: the folder stays, files that have arrived are not sent again.
 - A public repository is never pushed to where a private one is wanted.
-- Where an earlier push has left its `lineage.json`, what it published goes with the next, by the names that a
-  publication has; others stay. A repository that holds none was filled by others: nothing of it is deleted.
+- All of it is one commit: a push that is killed has changed nothing, or all. (The library's own way with a
+  folder makes several, where it has its faster protocol.)
+- What an earlier push has put there is replaced or goes; what others have put there is never touched: where
+  it lies in the place of a file of ours, nothing is pushed (`hub_owned`).
 - A hub of one's own is spoken to by the older protocol, Git LFS, which all of them have.
 - Messages hold no token: the library keeps it in headers, and what servers say is redacted.
 """
@@ -12,6 +14,7 @@ Design choices
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,29 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ltx_core.models.errors import ModelError
+from ltx_core.models.hub_owned import CARD, SIGN, changes, named, with_list
 from ltx_core.store.redact import redactor
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-SIGN = "lineage.json"
-"""The file by which a repository is known to hold an earlier push."""
-OWN_NAMES = (
-    "lora.safetensors",
-    "pytorch_lora_weights.safetensors",
-    "merged.safetensors",
-    "model.safetensors",
-    "merged/*",
-    "transformer/config.json",
-    "transformer/diffusion_pytorch_model*",
-    "best/*",
-    "lineage/*.parquet",
-    "samples/[0-9][0-9]*.mp4",
-    "samples/[0-9][0-9]*.wav",
-    "samples/sheet.png",
-)
-"""What a publication may have: what an earlier push left of these and this one has not is removed."""
 PUBLIC = "https://huggingface.co"
+NOT_SENT = frozenset((".git", ".cache"))
+"""Folders of programs, wherever they lie."""
 TELLING = 300
 """Characters of a server's answer in a message."""
 DENIED, NOT_FOUND, BUSY, SERVER = (401, 403), 404, (409, 412, 429), 500
@@ -89,7 +78,8 @@ class PushError(ModelError):
 def listed(folder: Path) -> list[tuple[str, int]]:
     """(path, bytes) of every file that a push sends, in order."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+    named = [(path.relative_to(folder), path.stat().st_size) for path in files]
+    return [(path.as_posix(), size) for path, size in named if not NOT_SENT.intersection(path.parts)]
 
 
 def push(
@@ -118,12 +108,13 @@ def push(
     with _told(target, folder), _protocol(target):
         tell(f"pushing {len(files)} files to {api.endpoint}/{target.repository}")
         _ready(api, target)
-        done = api.upload_folder(
-            repo_id=target.repository,
-            folder_path=folder,
+        commit = api.repo_info(target.repository, revision=target.revision).sha
+        done = api.create_commit(
+            target.repository,
+            _operations(api, folder, [name for name, _ in files], target, tell),
             commit_message=message,
             revision=target.revision,
-            delete_patterns=list(OWN_NAMES) if _ours(api, target) else None,
+            parent_commit=commit,  # what another has pushed meanwhile is not known to the operations
         )
     url = f"{api.endpoint}/{target.repository}"
     return Pushed(str(done.oid), url, len(files), sum(size for _, size in files))
@@ -141,9 +132,40 @@ def _ready(api: HfApi, target: Target) -> None:
         api.create_branch(target.repository, branch=target.revision, exist_ok=True)
 
 
-def _ours(api: HfApi, target: Target) -> bool:
-    """Whether the repository holds an earlier push."""
-    return SIGN in api.list_repo_files(target.repository, revision=target.revision)
+def _operations(
+    api: HfApi, folder: Path, names: list[str], target: Target, tell: Callable[[str], None]
+) -> list[Any]:
+    """What the commit does: every file of the folder, and what goes of an earlier push.
+
+    Raises:
+        PushError: when others' files lie in the place of those that are pushed.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    there = api.list_repo_files(target.repository, revision=target.revision)
+    lineage = _read(api, target, SIGN) if SIGN in there else None
+    card = _read(api, target, CARD) if CARD in there else b""
+    found = changes(there, names, lineage, card)
+    if found.foreign:
+        raise PushError(
+            f"{target.repository} holds files that no push has left there, where this one puts its own: "
+            f"{named(found.foreign)}. Rename or delete them there, or push to another repository or to a "
+            "branch of its own (hub.revision, --revision); nothing was changed"
+        )
+    if found.kept:
+        tell(f"kept in {target.repository}, since no push has left them there: {named(found.kept)}")
+    added = [
+        CommitOperationAdd(name, with_list(folder / name, names) if name == SIGN else str(folder / name))
+        for name in names
+    ]
+    return [*(CommitOperationDelete(name) for name in found.removed), *added]
+
+
+def _read(api: HfApi, target: Target, name: str) -> bytes:
+    """A file of the repository."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = api.hf_hub_download(target.repository, name, revision=target.revision, local_dir=folder)
+        return Path(path).read_bytes()
 
 
 @contextlib.contextmanager

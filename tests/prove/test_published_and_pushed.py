@@ -94,7 +94,9 @@ def published(clone: Clone) -> Path:
 def test_everything_arrives_and_holds_no_secret(clone: Clone, hub: Hub, pushed: str):
     folder = published(clone)
     here = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert hub.files(NAME) == here
+    listed = {**json.loads(here["lineage.json"]), "files": sorted(here, key=lambda name: Path(name).parts)}
+    assert json.loads(hub.files(NAME)["lineage.json"]) == listed
+    assert {**hub.files(NAME), "lineage.json": here["lineage.json"]} == here
     assert f"{hub.endpoint}/{NAME}" in pushed
     assert {"README.md", "lora.safetensors", "pytorch_lora_weights.safetensors", "report.html"} <= here.keys()
     assert {"lineage.json", "config.yaml", "lineage/clips.parquet", "samples/01.mp4"} <= here.keys()

@@ -24,7 +24,7 @@ from ltx_core.errors import ConfigError, LtxError
 from ltx_core.evaluation.card import publish
 from ltx_core.evaluation.card_facts import BEST_FOLDER, LINEAGE_FOLDER
 from ltx_core.evaluation.report import ReportData
-from ltx_core.models.hub_push import OWN_NAMES, SIGN
+from ltx_core.models.hub_owned import OWN_NAMES, SIGN
 from ltx_core.run import Pipeline
 from ltx_core.stages.export import PUBLISHED
 from ltx_core.stages.folder import FULL_WEIGHTS, LINEAGE, LORA, PRODUCTS
@@ -239,7 +239,7 @@ def test_what_an_earlier_version_has_published_unscrubbed_is_not_pushed(
 
 
 def test_every_product_and_form_is_known_to_a_push():
-    """What is not among them would stay in a repository after a change of forms."""
+    """Of what is not among them nobody is told that it is another's and stays."""
     found = {LORA, f"{PRODUCTS['full']}/{FULL_WEIGHTS}", f"{PRODUCTS['full']}/config.json"}
     found |= {f"samples/{name}" for name in ("01.mp4", "12.wav", "01.reference1.wav", SHEET)}
     found |= {name if Path(name).suffix else f"{name}/x" for name in (*PUBLISHED.values(), BEST_FOLDER)}
