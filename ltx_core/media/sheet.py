@@ -140,5 +140,5 @@ def _wrap(text: str, width: int, length: Callable[[str], float]) -> list[str]:
 
 def _png_bytes(image: Image) -> bytes:
     out = BytesIO()
-    image.save(out, "PNG", optimize=True)
+    image.save(out, "PNG")  # `optimize` takes ten times as long and makes a sheet 4% smaller (measured)
     return out.getvalue()
