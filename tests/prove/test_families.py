@@ -27,7 +27,8 @@ SMALL = (
     "validation.interval=null",
     "validation.skip_initial_validation=true",
     "validation.samples=[{prompt: a red ball}]",
-    "optimization.steps=3",
+    "validation.heldout_levels=1",
+    "optimization.steps=2",
     "optimization.warmup_steps=1",
     "checkpoints.interval=null",
 )
