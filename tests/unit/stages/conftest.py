@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from older_films import opened, trained, write
-from sample_cases import make_base, make_files
+from sample_cases import ROOT, make_base, make_files
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +44,12 @@ def older_run(older, tmp_path_factory):
 def older_plain(older_run):
     """The training with nothing changed."""
     return older_run()
+
+
+@pytest.fixture(scope="session")
+def one_film(tmp_path_factory):
+    """(workspace, source) of one film of the demo: what one file's tests have prepared the next ones find."""
+    workspace, source = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("footage")
+    for path in (ROOT / "data" / "footage").glob("wide*"):
+        shutil.copy(path, source)
+    return workspace, source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -36,11 +35,9 @@ SMALLER = (
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+def opened(one_film):
     """A function that opens a pipeline on one film of the demo."""
-    workspace, source = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("footage")
-    for path in (ROOT / "data" / "footage").glob("wide*"):
-        shutil.copy(path, source)
+    workspace, source = one_film
 
     def open_pipeline(*overrides):
         settings = [f"workspace={workspace}", f"dataset.source={source}", *SHORT, *overrides]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from pathlib import Path
 
 import pytest
@@ -33,11 +32,9 @@ STAGES = ("text", "latents", "audio_latents", "train")
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+def opened(one_film):
     """A function that opens a pipeline on one film of the demo."""
-    workspace, source = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("footage")
-    for path in (ROOT / "data" / "footage").glob("wide*"):
-        shutil.copy(path, source)
+    workspace, source = one_film
 
     def open_pipeline(*overrides):
         settings = [f"workspace={workspace}", f"dataset.source={source}", *SHORT, *overrides]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -31,11 +30,9 @@ SHORT = (
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(one_film):
     """A function that opens a pipeline on one film of the demo, and trains; the run's folder with it."""
-    workspace, source = tmp_path_factory.mktemp("workspace"), tmp_path_factory.mktemp("footage")
-    for path in (ROOT / "data" / "footage").glob("wide*"):
-        shutil.copy(path, source)
+    workspace, source = one_film
 
     def run(*overrides, compute=True):
         settings = [f"workspace={workspace}", f"dataset.source={source}", *SHORT, *overrides]
