@@ -23,6 +23,7 @@ from ltx_core.stages.longer import shorter_run
 from ltx_core.stages.report import base_fingerprint
 
 HARMLESS, NEW_RUN, REFUSED, LONGER = "harmless", "needs a new run", "refused", "goes on"
+STEPS = "optimization.steps"
 MOST = 12
 """Fields that are listed."""
 BEGINNING = ("model.", "lora.", "training_strategy.", "optimization.frozen")
@@ -101,10 +102,17 @@ class Comparison:
             return f"a longer run of the same kind: it takes over the {step} steps of {name}"
         if not any(change.effect == NEW_RUN for change in self.changes):
             return "the same settings; with the same clips the run goes on, with others a new one begins"
-        return (
-            f"a new run, in a folder of its own, from step 0; {name} stays. To begin with its weights: "
-            "model.load_checkpoint=latest"
-        )
+        new = f"a new run, in a folder of its own, from step 0; {name} stays"
+        decisive = [change.difference for change in self.changes if change.effect == NEW_RUN]
+        if len(decisive) == 1 and _is_cut(decisive[0], step):
+            kept = "what it saved of earlier steps lies in its folder `checkpoints`"
+            return f"{new}. To keep to that one: {STEPS}={self.steps}; {kept}"
+        return f"{new}. To begin with its weights: model.load_checkpoint=latest"
+
+
+def _is_cut(found: Difference, done: int) -> bool:
+    """Whether fewer steps are asked for than are done."""
+    return found.field == STEPS and isinstance(found.after, int) and found.after < done
 
 
 def training_section(context: Context, config: Config) -> Mapping[str, Any]:
@@ -153,11 +161,11 @@ class _Judge:
             return Change(found, HARMLESS)
         if self.refused and found.field.startswith(BEGINNING):
             return Change(found, REFUSED, self.refused)
-        if found.field == "optimization.steps":
+        if found.field == STEPS:
             if self.longer:
                 return Change(found, LONGER, "the learning rate of the steps before is the same")
-            if isinstance(found.after, int) and found.after < self.run.step:
-                return Change(found, NEW_RUN, f"{self.run.step} steps are done already; that run stays whole")
+            if _is_cut(found, self.run.step):
+                return Change(found, NEW_RUN, f"{self.run.step} steps are done already: a run is never cut")
             return Change(found, NEW_RUN, "the learning rate depends on it")
         return Change(found, NEW_RUN, "" if self._clips_known(found) else "where it changes the clips")
 

@@ -110,6 +110,11 @@ def test_a_terminal_is_told(trained: Place):
     assert f"{run.name} stays" in lines[-1] and "model.load_checkpoint=latest" in lines[-1]
     assert trained.pipe().changes() == [], "nothing has changed"
     assert "takes over the 2 steps" in trained.pipe("optimization.steps=5").changes()[-1]
+    *_, fewer, end = trained.pipe("optimization.steps=1").changes()
+    assert "optimization.steps: 2 -> 1: needs a new run (2 steps are done already" in fewer
+    more = trained.pipe("optimization.steps=5", "optimization.scheduler_type=linear").changes()
+    assert "To begin with its weights" in more[-1]
+    assert f"{run.name} stays. To keep to that one: optimization.steps=2; " in end
 
 
 def test_three_changes_that_would_make_a_step_fit(trained: Place):
