@@ -25,8 +25,9 @@ SMALL_ERROR = 0.005
 def show_estimate(found: Estimate) -> None:
     """Memory of each stage, then time, tokens and disk; every number is an estimate."""
     _show_fit(found.fit)
+    each = f" for each of {found.processes} processes" if found.processes > 1 else ""
     for name, text in (
-        ("host memory", f"about {amount(found.host)}"),
+        ("host memory", f"about {amount(found.host)}{each}"),
         ("time", _time(found)),
         ("learning", _learning(found)),
         ("tokens", _tokens(found)),

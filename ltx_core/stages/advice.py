@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from ltx_core.models.quantise.methods import Method
-from ltx_core.stages.estimate_memory import Memory, Need
+from ltx_core.stages.estimate_memory import Memory
+from ltx_core.stages.need import Need
 from ltx_core.stages.settings import Settings
 from ltx_core.stages.slowdown import Slowdown
 
@@ -120,7 +121,7 @@ def _candidates(memory: Memory, base: Settings) -> Iterator[Settings]:
     """
     blocks = memory.shape.blocks
     for batch, every, method in product(_batches(memory, base), _everies(base), _methods(memory, base)):
-        can_swap = every == 1 and memory.gpu and not memory.full
+        can_swap = every == 1 and memory.gpu and not memory.full and not memory.shared
         for swap in range(base.swap, blocks + 1) if can_swap else (base.swap,):
             yield replace(batch, every=every, method=method, swap=swap)
 

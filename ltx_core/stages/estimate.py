@@ -14,8 +14,9 @@ from ltx_core.stages.base import StagePlan
 from ltx_core.stages.context import Context
 from ltx_core.stages.device import Device
 from ltx_core.stages.estimate_disk import checkpoint_bytes, store_bytes
-from ltx_core.stages.estimate_memory import Memory, Need
+from ltx_core.stages.estimate_memory import Memory
 from ltx_core.stages.estimate_time import calibration_of, missing_rows, with_seconds
+from ltx_core.stages.need import Need
 from ltx_core.stages.settings import Settings
 from ltx_core.stages.slowdown import Slowdown
 from ltx_core.stages.tokens import Tokens
@@ -53,7 +54,8 @@ class Estimate:
         seconds: of all missing work whose time is known.
         unknown: stages with missing work of unknown time.
         fit: memory of the device.
-        host: bytes of the machine's memory.
+        host: bytes of the machine's memory, for one process.
+        processes: of the training.
         trained_parameters: numbers that learn.
         optimizer: which.
         moment_bytes: of its state.
@@ -67,6 +69,7 @@ class Estimate:
     unknown: tuple[str, ...]
     fit: Fit
     host: int
+    processes: int
     trained_parameters: int
     optimizer: str
     moment_bytes: int
@@ -101,6 +104,7 @@ def estimate(context: Context, plans: Sequence[StagePlan], device: Device) -> Es
         unknown=tuple(plan.stage for plan in plans if plan.seconds is None),
         fit=_fit(memory, device),
         host=memory.host(Settings.of(context.config)),
+        processes=memory.processes,
         trained_parameters=memory.trained,
         optimizer=options.optimizer_type,
         moment_bytes=moments,

@@ -9,7 +9,7 @@ Design choices
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 
@@ -21,6 +21,7 @@ from ltx_core.models.memory.block import Arithmetic, Load
 from ltx_core.models.memory.codecs import sound_bytes, text_bytes
 from ltx_core.models.memory.optimizers import moment_bytes, update_bytes
 from ltx_core.models.memory.shape import TransformerShape, transformer_shape
+from ltx_core.models.memory.sharing import Share
 from ltx_core.models.memory.training import (
     Activations,
     Learning,
@@ -46,8 +47,10 @@ from ltx_core.stages.context import Context
 from ltx_core.stages.estimate_tokens import planned_buckets
 from ltx_core.stages.folder import is_full
 from ltx_core.stages.modalities import needed_modalities
+from ltx_core.stages.need import Need
 from ltx_core.stages.settings import Settings
 from ltx_core.stages.tokens import Tokens, largest, tokens_of
+from ltx_core.training.processes import process_count
 
 WIDTHS = {"no": 4, "bf16": 2, "fp16": 2}
 """Bytes of a number by `mixed_precision_mode`."""
@@ -59,28 +62,6 @@ PIXEL = 12
 """Bytes of a pixel on the device: three colours, float32."""
 SAMPLE_TOKENS = 16384
 """Tokens of samples that are generated together (`generate.BATCH_TOKENS`)."""
-
-
-@dataclass(frozen=True)
-class Need:
-    """The peak of a stage on the device.
-
-    Attributes:
-        stage: its name.
-        weights: bytes of frozen and learning weights that are resident.
-        state: bytes of moments and gradients; of a training alone.
-        activations: bytes of everything else at that moment.
-    """
-
-    stage: str
-    weights: int
-    state: int
-    activations: int
-
-    @property
-    def peak(self) -> int:
-        """All of it."""
-        return self.weights + self.state + self.activations
 
 
 class Memory:
@@ -203,19 +184,41 @@ class Memory:
         shapes = weight_shapes(self.info, "connectors")
         return plain_bytes(shapes, self.width, lambda name: name.startswith(wanted))
 
+    @cached_property
+    def processes(self) -> int:
+        """Of the training."""
+        return process_count(self.config.acceleration)
+
+    @property
+    def shared(self) -> bool:
+        """Whether processes share the weights out."""
+        return self.config.acceleration.distribution == "fsdp" and self.processes > 1
+
+    def share(self, settings: Settings) -> Share:
+        """What one process of the training holds."""
+        learned = {name: shape for name, shape in self.shapes.items() if self.full and self._learns(name)}
+        return Share(
+            self.processes if self.shared else 1, self.weights(settings), transformer_bytes(learned, 4)
+        )
+
     def training(self, settings: Settings) -> Need:
-        """A training step, after the first."""
-        frozen = self.weights(settings).resident(settings.swap) + self.connectors
-        peak = training_peak(frozen, self.learning, self.kept(settings))
-        own = frozen + self.trained * 4
-        state = min(peak - own, self.learning.end - self.trained * 4)
+        """A training step, after the first, in one process."""
+        share = self.share(settings)
+        frozen, learning = share.weights(settings.swap) + self.connectors, share.learning(self.learning)
+        recomputed = recomputed_blocks(self.shape.blocks, settings.every)
+        kept = share.kept(self.kept(settings), self.learning, len(recomputed))
+        peak = training_peak(frozen, learning, kept)
+        own = frozen + learning.count * 4
+        state = min(peak - own, learning.end - learning.count * 4)
         return Need("train", own, state, peak - own - state)
 
     def samples(self, settings: Settings) -> Need:
         """Samples and held-out loss beside a training: passes without gradients, then decoding alone."""
-        weights = self.weights(settings).resident(settings.swap) + self.connectors + self.trained * 4
+        share = self.share(settings)
+        learning = share.learning(self.learning)
+        weights = share.weights(settings.swap) + self.connectors + learning.count * 4
         offload = self.config.acceleration.offload_optimizer_during_validation
-        state = self.learning.averages if offload else self.learning.kept
+        state = learning.averages if offload else learning.kept
         load = self.load(replace(settings, batch=1, budget=None))
         shape = transformer_shape(self.info.config("transformer"), self.needed)
         count = max(1, min(8, SAMPLE_TOKENS // max(1, load.video + load.audio)))
@@ -282,7 +285,7 @@ class Memory:
         return tuple(need for need in found if need is not None)
 
     def host(self, settings: Settings) -> int:
-        """Bytes of the machine's memory that a process takes at the most."""
+        """Bytes of the machine's memory that a process takes at the most; each reads all weights."""
         needs = self.needs(settings)
         if not self.gpu:
             return HOST_BASE + HOST_CACHE + max(need.peak for need in needs)

@@ -213,3 +213,19 @@ def test_calibrations_are_kept_apart_and_fit_two_sizes(tmp_path):
     for damaged in ("{", "[]", '{"one": 3}', '{"one": {"device": "x"}}'):
         (tmp_path / "calibration.json").write_text(damaged)
         assert recall(tmp_path, "one") is None
+
+
+def test_what_processes_share_out_is_counted_for_one_of_them(pipeline):
+    full = ("model.training_mode=full", "optimization.optimizer_type=adamw")
+    full += ("optimization.enable_gradient_checkpointing=true",)
+    shared = ("acceleration.distribution=fsdp", "acceleration.processes=8")
+    whole, copied, part = (
+        next(need for need in on(pipeline(*full, *more), "80GiB").needs if need.stage == "train")
+        for more in ((), ("acceleration.processes=8",), shared)
+    )
+    assert copied == whole
+    assert part.weights + part.state < (whole.weights + whole.state) / 4  # a pass holds two blocks whole
+    lora, base = (pipeline(*more) for more in ((), shared))
+    weights = [Memory(one.context, True).training(Settings.of(one.config)).weights for one in (base, lora)]
+    assert 3 * weights[0] < weights[1]
+    assert on(pipeline(*shared), "16GiB").advice.settings.swap == 0
