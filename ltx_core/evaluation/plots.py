@@ -171,7 +171,8 @@ def svg(figure: Figure, prefix: str) -> str:
     text = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font: \1px system-ui, sans-serif", text)
+    # matplotlib before 3.11 writes one property for size and family
+    text = re.sub(r"(font-family: |font: (?:\d+ )?[\d.]+px )[^;\"]+", r"\1system-ui, sans-serif", text)
     for color, name in CSS_NAMES.items():
         text = text.replace(color, f"var({name})")
     return text.strip()

@@ -277,6 +277,8 @@ def test_plots_can_be_read():
     drawn = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
     assert drawn["video held out"] == [3.0, 1.0, 2.0]
     assert max(drawn["video"]) < 2.7, "the noise of single steps is averaged"
+    drawing = plots.svg(figure, "x")
+    assert "DejaVu" not in drawing and "font-family: system-ui, sans-serif" in drawing, "the page's letters"
     bars = plots.stacked_bars(["64x64x9"], {"train": [17], "held-out": [8]}, "Clips").axes[0].patches
     assert len({bar.get_facecolor() for bar in bars}) == 2
 
