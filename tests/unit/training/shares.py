@@ -32,11 +32,13 @@ CASES = {
     "lora-ddp": ("ddp", "bf16", None),
     "lora-fsdp": ("fsdp", "bf16", None),
     "nf4-fsdp": ("fsdp", "bf16", "nf4"),
+    "dora-fsdp": ("fsdp", "bf16", None),
+    "lokr-ddp": ("ddp", "bf16", None),
     "full-ddp": ("ddp", "no", None),
     "full-fsdp": ("fsdp", "no", None),
     "resumed-fsdp": ("fsdp", "no", None),
 }
-"""Distribution, type of the base, how it is quantised. All weights learn where the name has no LoRA."""
+"""Distribution, type of the base, how it is quantised. In a full training all weights learn, else adapters."""
 FULL = ("full-ddp", "full-fsdp", "resumed-fsdp")
 STEPS, HALF = 3, 2
 
@@ -59,7 +61,8 @@ def model_of(case):
         return model, False
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     model = load_transformer(INFO, dtype=dtype, modalities=STREAMS, quantiser=Quantiser.of(method, ()))
-    add_lora(model, LoraOptions(rank=4), 7, list(STREAMS))
+    kind = "lokr" if case.startswith("lokr") else "lora"
+    add_lora(model, LoraOptions(rank=4, kind=kind, use_dora=case.startswith("dora")), 7, list(STREAMS))
     return model, True
 
 
