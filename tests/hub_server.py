@@ -17,13 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
+from hub_rules import AnswerError, git_oid, mode, validated
 
 TOKEN = "hf_standInTokenOfTheTests0"
 OWNER = "me"
-LICENSES = ("apache-2.0", "mit", "cc-by-4.0", "unknown", "other")
-LFS_ABOVE = 1000
-"""Bytes from which on a file is large; so are all weights."""
 
 
 @dataclass
@@ -106,14 +103,6 @@ def hub_server() -> Iterator[Hub]:
         thread.join()
 
 
-class AnswerError(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, message: str, code: str = "", **more: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.more = status, code, more
-
-
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
@@ -155,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         if hold is not None and hold.after:
             hold.reached.set()
             hold.go.wait(60)
-        own = {"ETag": f'"{_git_oid(answer)}"', "X-Repo-Commit": "0" * 40} if isinstance(answer, Raw) else {}
+        own = {"ETag": f'"{git_oid(answer)}"', "X-Repo-Commit": "0" * 40} if isinstance(answer, Raw) else {}
         with contextlib.suppress(ConnectionError):  # who asked is gone
             self._send(status, answer, own)
 
@@ -187,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("/lfs/"):  # an address that is signed in the real one: it takes no token
             return self._put(path, body)
         if path == "/api/validate-yaml":
-            return _validated(json.loads(body))
+            return validated(json.loads(body))
         authorization = self.headers.get("Authorization") or ""
         self.hub.headers.add(authorization)
         if authorization != f"Bearer {TOKEN}":
@@ -233,11 +222,11 @@ class _Handler(BaseHTTPRequestHandler):
             return {"id": name, "sha": repository.sha, "private": repository.private, "siblings": listed}
         if what == "tree":
             return [
-                {"type": "file", "path": path, "size": len(content), "oid": _git_oid(content)}
+                {"type": "file", "path": path, "size": len(content), "oid": git_oid(content)}
                 for path, content in files.items()
             ]
         if what == "preupload":
-            return {"files": [_mode(one, files) for one in json.loads(body)["files"]]}
+            return {"files": [mode(one, files) for one in json.loads(body)["files"]]}
         if what == "commit":
             return self._commit(repository, name, files, body)
         raise AnswerError(404, f"no {what}")
@@ -287,32 +276,3 @@ class _Handler(BaseHTTPRequestHandler):
         repository.commits.append(lines[0]["value"]["summary"])
         url = f"{self.hub.endpoint}/{name}/commit/{repository.sha}"
         return {"success": True, "commitUrl": url, "commitOid": repository.sha}
-
-
-def _mode(one: dict[str, Any], files: dict[str, bytes]) -> dict[str, Any]:
-    large = one["size"] > LFS_ABOVE or one["path"].endswith(".safetensors")
-    content = files.get(one["path"])
-    oid = None
-    if content is not None:
-        oid = hashlib.sha256(content).hexdigest() if large else _git_oid(content)
-    mode = "lfs" if large else "regular"
-    return {"path": one["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid}
-
-
-def _git_oid(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def _validated(wish: dict[str, Any]) -> Any:
-    """Errors of a card's front matter, as the hub finds them."""
-    found = re.match(r"\A---\n(.*?)\n---\n", wish["content"], re.DOTALL)
-    front = yaml.safe_load(found[1]) if found else {}
-    errors = []
-    if front.get("license") not in (None, *LICENSES):
-        errors.append('"license" must be one of [...]')
-    base = front.get("base_model")
-    if base is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", str(base)):
-        errors.append('"base_model" is not valid. Use a model id from the hub')
-    if errors:
-        raise AnswerError(400, "; ".join(errors))
-    return {"errors": [], "warnings": []}

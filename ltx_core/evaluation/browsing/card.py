@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ltx_core.evaluation.browsing.facts import SPLITS, ClipFacts, Limit, Look
+from ltx_core.evaluation.browsing.facts import PART, SPLITS, ClipFacts, Limit, Look, score_words
 from ltx_core.evaluation.browsing.links import anchor, href, own_page
 from ltx_core.evaluation.browsing.style import MAX_LOOKS
 from ltx_core.evaluation.markup import Html, element, joined
@@ -167,7 +167,8 @@ def score_bars(clip: ClipFacts, scale: Scale) -> Html | None:
     for name, value in clip.scores.items():
         limit = scale.limits.get(name)
         words = f"{name}: {number(value)}" + (f"; {limit.words()}" if limit and limit.words() else "")
-        cells.append(element("span", name.replace("_", " ")))
+        plain, unit = score_words(name)
+        cells.append(element("span", f"{plain}, {unit}" if unit and unit != PART else plain))
         cells.append(bar(value, scale.ranges.get(name, (0.0, 0.0)), limit, words))
         cells.append(element("span", number(value)))
     return element("div", *cells, class_="scores")

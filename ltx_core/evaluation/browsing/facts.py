@@ -18,6 +18,8 @@ from typing import Literal
 Kind = Literal["video", "audio", "picture", "nothing"]
 DESCRIBED = "describe"
 """Captioner whose texts are measured facts: they are marked, since nobody wrote them."""
+PART = "of 1"
+"""Unit of a share."""
 UNITS = {"_dbfs": "dBFS", "_s": "seconds"}
 """Units of scores by the end of their names."""
 SPLITS = {"train": "trains", "heldout": "held out", "gap": "gap", "": "no sample"}
@@ -209,16 +211,17 @@ def measures(clips: Sequence[ClipFacts], limits: Mapping[str, Limit]) -> list[Me
     for name in dict.fromkeys(name for clip in clips for name in clip.scores):
         values = tuple(v for clip in clips if math.isfinite(v := clip.scores.get(name, math.nan)))
         ends = limits[name].values if name in limits else ()
-        found.append(Measure(*_score(name), values, ends))
+        words, unit = score_words(name)
+        found.append(Measure(f"{words[:1].upper()}{words[1:]}", unit, values, ends))
     return [one for one in found if one.values]
 
 
-def _score(name: str) -> tuple[str, str]:
+def score_words(name: str) -> tuple[str, str]:
     """A score's name for people, and its unit by the name's end."""
     for end, unit in UNITS.items():
         if name.endswith(end):
-            return name.removesuffix(end).replace("_", " ").capitalize(), unit
-    return name.replace("_", " ").capitalize(), "of 1" if name.endswith("_share") else ""
+            return name.removesuffix(end).replace("_", " "), unit
+    return name.replace("_", " "), PART if name.endswith("_share") else ""
 
 
 def _positive(clips: Sequence[ClipFacts], name: str) -> tuple[float, ...]:

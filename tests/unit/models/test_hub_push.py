@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import LFS_ABOVE, TOKEN, Hold, Hub, Repository, hub_server
+from hub_rules import LFS_ABOVE
+from hub_server import TOKEN, Hold, Hub, Repository, hub_server
 
 from ltx_core.models.hub_push import PushError, Target, listed, push
 

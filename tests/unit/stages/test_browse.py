@@ -97,7 +97,8 @@ def test_every_clip_is_there_and_the_second_time_nothing_is_written(prepared):
     aside = pages[page.parent / "set-aside.html"].text
     for reason in ("shorter than every bucket", "unreadable", "same content as another file", "duplicate"):
         assert reason in aside
-    assert "blurred: sharpness" in listed.text and "sharpness" in pages[page].text
+    assert "blurred: sharpness" in listed.text and "Sharpness" in pages[page].text
+    assert "sound, dBFS" in listed.text
     alike = pages[page.parent / "look-alikes.html"]
     assert len(twins) == 2 and all(name in alike.text for name in twins)
     assert alike.text.count("Group ") == 2 and "distance 0" in alike.text and alike.tags.count("img") == 4
