@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from dataclasses import dataclass
+from typing import Any
 
 from ltx_core.diffusion.options import Schedule
 from ltx_core.geometry.grid import AudioScale, VideoScale
@@ -16,8 +17,25 @@ DEFAULT_TEXT_TOKENS = 1024
 """Tokens of a caption that LTX-2 reads; used where a tokenizer states no limit or a larger one."""
 
 
-class Facts(TypedDict):
-    """Those of `ModelInfo`, by the same names."""
+@dataclass(frozen=True)
+class Facts:
+    """What is alike in the models of all families.
+
+    Attributes:
+        family: `ltx2` or `ltxv`.
+        version: `2.0`, `2.3` or `2.5`; `0.9.0` to `0.9.8`.
+        video_scale: pixels per latent along time, height, width.
+        video_channels: channels of a video latent, which is a token.
+        audio_scale: samples per audio latent; None when the model has no audio VAE.
+        audio_channels, audio_bins: channels and mel bins of an audio latent; a token is their product.
+        mel: the audio front end; None when the model has no audio VAE.
+        wave_rate: samples per second of generated sound.
+        text_tokens: tokens of a caption that the model reads; the rest is dropped.
+        context_tokens: length of the text context, `text_tokens` up to a multiple of the registers.
+        text_width: numbers of one caption token's stored features, over both modalities.
+        blocks: number of transformer blocks.
+        schedule: how the levels of sampling fall.
+    """
 
     family: str
     version: str

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ltx_core.diffusion.options import Schedule
-from ltx_core.geometry.grid import AudioScale, VideoScale
-from ltx_core.media.mel import MelSpec
 from ltx_core.models.component import Component
 from ltx_core.models.errors import GET_ONE, ModelError
 from ltx_core.models.facts import Facts, ltx2_facts
@@ -36,43 +34,16 @@ WEIGHTLESS = frozenset(("tokenizer", "audio_processor", "scheduler"))
 
 
 @dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(Facts):
     """Facts of a model.
 
     Attributes:
         path: the folder or file that the config names.
         parts: its components by name.
-        family: `ltx2` or `ltxv`.
-        version: `2.0`, `2.3` or `2.5`; `0.9.0` to `0.9.8`.
-        video_scale: pixels per latent along time, height, width.
-        video_channels: channels of a video latent, which is a token.
-        audio_scale: samples per audio latent; None when the model has no audio VAE.
-        audio_channels, audio_bins: channels and mel bins of an audio latent; a token is their product.
-        mel: the audio front end; None when the model has no audio VAE.
-        wave_rate: samples per second of generated sound.
-        text_tokens: tokens of a caption that the model reads; the rest is dropped.
-        context_tokens: length of the text context, `text_tokens` up to a multiple of the registers.
-        text_width: numbers of one caption token's stored features, over both modalities.
-        blocks: number of transformer blocks.
-        schedule: how the levels of sampling fall.
     """
 
     path: Path
     parts: Mapping[str, Component] = field(repr=False, compare=False)
-    family: str
-    version: str
-    video_scale: VideoScale
-    video_channels: int
-    audio_scale: AudioScale | None
-    audio_channels: int
-    audio_bins: int
-    mel: MelSpec | None
-    wave_rate: int
-    text_tokens: int
-    context_tokens: int
-    text_width: int
-    blocks: int
-    schedule: Schedule
 
     @classmethod
     def read(cls, path: str | Path, apart: Apart | None = None) -> ModelInfo:
@@ -95,7 +66,7 @@ class ModelInfo:
                 f"{parts['transformer'].place} is a {name}; models of the families LTX-2 and LTX-Video "
                 f"({', '.join(FAMILIES)}) can be used. {GET_ONE}"
             )
-        return cls(path=place, parts=parts, **FAMILIES[name](parts))
+        return cls(**vars(FAMILIES[name](parts)), path=place, parts=parts)
 
     @property
     def components(self) -> tuple[str, ...]:

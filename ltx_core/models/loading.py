@@ -92,6 +92,16 @@ def load_component(
     return module.to(device).eval().requires_grad_(False)
 
 
+def builder(component: Component, cls: Any) -> Callable[[], nn.Module]:
+    """What makes a library's module by the component's config, for `load_component`."""
+
+    def build() -> nn.Module:
+        found: nn.Module = cls.from_config(component.config)
+        return found
+
+    return build
+
+
 def load_tokenizer(component: Component) -> Any:
     """The tokenizer.
 

@@ -6,14 +6,13 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
-from torch import nn
 
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.component import Component
 from ltx_core.models.diffusion_decoder import DiffusionDecoder
-from ltx_core.models.errors import GET_ONE, ModelError
+from ltx_core.models.errors import GET_ONE, TRAIN_AGAIN, ModelError
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.loading import load_component, load_tokenizer
+from ltx_core.models.loading import builder, load_component, load_tokenizer
 from ltx_core.models.names import BOTH, runs_with
 from ltx_core.models.quantise.layers import Quantiser
 from ltx_core.models.text import Connectors, TextCodec
@@ -25,7 +24,6 @@ PROJECTIONS = ("text_proj_in", "video_text_proj_in", "audio_text_proj_in")
 """Modules of the connectors that the text stage uses."""
 VOCODERS = ("LTX2Vocoder", "LTX2VocoderWithBWE")
 """Vocoder classes of diffusers that LTX-2 models come with."""
-TRAIN_AGAIN = "Train it again, or give another one."
 
 
 def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> VideoCodec:
@@ -42,7 +40,7 @@ def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype =
     whole = not part.weights or any(name.startswith("decoder.") for name in part.weights)
     if not whole:
         info.require("diffusion_decoder")
-    build = _builder(part, AutoencoderKLLTX2Video)
+    build = builder(part, AutoencoderKLLTX2Video)
     keep = None if whole else (lambda name: not name.startswith("decoder."))
     vae = load_component(part, build, device, dtype, keep)
     if vae.config.timestep_conditioning:
@@ -135,7 +133,7 @@ def load_transformer(
     part = component or info.part("transformer")
     return load_component(
         part,
-        _builder(part, LTX2VideoTransformer3DModel),
+        builder(part, LTX2VideoTransformer3DModel),
         device,
         dtype,
         lambda name: runs_with(name, modalities),
@@ -150,17 +148,9 @@ def _connectors(info: ModelInfo, device: Device, dtype: torch.dtype, parts: Coll
     info.require("connectors")
     part = info.part("connectors")
     return load_component(
-        part, _builder(part, LTX2TextConnectors), device, dtype, lambda name: name.split(".")[0] in parts
+        part, builder(part, LTX2TextConnectors), device, dtype, lambda name: name.split(".")[0] in parts
     )
 
 
 def _load(part: Component, cls: Any, device: Device, dtype: torch.dtype) -> Any:
-    return load_component(part, _builder(part, cls), device, dtype)
-
-
-def _builder(part: Component, cls: Any) -> Any:
-    def build() -> nn.Module:
-        found: nn.Module = cls.from_config(part.config)
-        return found
-
-    return build
+    return load_component(part, builder(part, cls), device, dtype)

@@ -6,13 +6,12 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
-from torch import nn
 
 from ltx_core.models.codecs import AudioCodec, VideoCodec
 from ltx_core.models.component import Component
-from ltx_core.models.errors import GET_ONE, ModelError
+from ltx_core.models.errors import GET_ONE, TRAIN_AGAIN, ModelError
 from ltx_core.models.info import ModelInfo
-from ltx_core.models.loading import load_component
+from ltx_core.models.loading import builder, load_component
 from ltx_core.models.ltxv.text import Padding, T5Codec, load_t5, load_t5_tokenizer
 from ltx_core.models.quantise.layers import Quantiser
 
@@ -21,7 +20,6 @@ Device = torch.device | str
 VIDEO = ("video",)
 DECODE_LEVEL, DECODE_NOISE = 0.05, 0.025
 """Level that a conditioned decoder is told, and share of noise in its latents (public examples)."""
-TRAIN_AGAIN = "Train it again, or give another one."
 
 
 def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype = torch.float32) -> VideoCodec:
@@ -34,7 +32,7 @@ def load_video_vae(info: ModelInfo, device: Device = "cpu", dtype: torch.dtype =
 
     info.require("vae")
     part = info.part("vae")
-    vae = load_component(part, _builder(part, AutoencoderKLLTXVideo), device, dtype)
+    vae = load_component(part, builder(part, AutoencoderKLLTXVideo), device, dtype)
     if not vae.config.timestep_conditioning:
         return VideoCodec(vae)
     return VideoCodec(vae, DECODE_LEVEL, DECODE_NOISE)
@@ -110,17 +108,9 @@ def load_transformer(
     part = component or info.part("transformer")
     return load_component(
         part,
-        _builder(part, LTXVideoTransformer3DModel),
+        builder(part, LTXVideoTransformer3DModel),
         device,
         dtype,
         advice=GET_ONE if component is None else TRAIN_AGAIN,
         quantiser=quantiser,
     )
-
-
-def _builder(part: Component, cls: Any) -> Any:
-    def build() -> nn.Module:
-        found: nn.Module = cls.from_config(part.config)
-        return found
-
-    return build
