@@ -26,6 +26,8 @@ from cli import (
 
 from data.make import shapes
 from data.make.footage import Film, Shot, write_film
+from ltx_core.config.load import dump
+from ltx_core.evaluation.report_html import with_config
 from ltx_core.stages.publication import secrets_of
 
 AFTER_DATASET = {"dataset": 1, "train": 1, "evaluate": 1, "publish": 1}
@@ -96,8 +98,9 @@ def test_what_another_run_has_replaced_is_not_taken_for_this_ones(
     with monkeypatch.context() as as_the_run:  # who stays there is taken for a process of the run
         as_the_run.chdir(fork.folder)
         as_the_run.setenv("HOME", str(fork.folder))
-        hidden = secrets_of(fork.pipeline().config).text(told)
-    assert shown == hidden, "it is this report, without paths"
+        config = fork.pipeline().config
+        hidden = secrets_of(config).text(with_config(told, dump(config)))
+    assert shown == hidden, "it is this report with this config, without paths"
     assert str(fork.folder) not in shown
     assert stage_lines(fork.ltx("run", "configs/demo.yaml"))["publish"].startswith("cached")
 
