@@ -38,7 +38,7 @@ CASES = {
     "full-fsdp": ("fsdp", "no", None),
     "resumed-fsdp": ("fsdp", "no", None),
 }
-"""Distribution, type of the base, how it is quantised. In a full training all weights learn, else adapters."""
+"""Distribution, type of the base, how it is quantised. In a full training all weights learn."""
 FULL = ("full-ddp", "full-fsdp", "resumed-fsdp")
 STEPS, HALF = 3, 2
 
