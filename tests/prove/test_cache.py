@@ -71,60 +71,60 @@ def test_a_cached_run_imports_neither_prefect_nor_torch(demo: Clone):
 
 
 @pytest.mark.prove
-def test_one_caption_changed_is_one_embedding_and_what_depends_on_it(fork: Clone):
-    before, kept = rows(fork.workspace), files(fork.workspace)
-    sidecar = fork.footage / "morning.2.txt"
+def test_one_caption_changed_is_one_embedding_and_what_depends_on_it(served: Clone):
+    before, kept = rows(served.workspace), files(served.workspace)
+    sidecar = served.footage / "morning.2.txt"
     sidecar.write_text("a red circle moves up on a teal background, low hum, striped style\n")
-    fork.ltx("run", "configs/demo.yaml")
-    assert new_rows(before, rows(fork.workspace)) == {"captions": 1, "text": 1} | AFTER_DATASET
-    now = files(fork.workspace)
+    served.ltx("run", "configs/demo.yaml")
+    assert new_rows(before, rows(served.workspace)) == {"captions": 1, "text": 1} | AFTER_DATASET
+    now = files(served.workspace)
     assert all(now[name] == kept[name] for name in kept if name.startswith(("store", "runs")))
 
 
 @pytest.mark.prove
 def test_what_another_run_has_replaced_is_not_taken_for_this_ones(
-    fork: Clone, monkeypatch: pytest.MonkeyPatch
+    served: Clone, monkeypatch: pytest.MonkeyPatch
 ):
     """A report and a published folder bear a name; another run or evaluation of that name replaces them."""
-    published, run = fork.workspace / "published" / "demo", fork.run_folder()
-    fork.ltx("run", "configs/demo.yaml", "validation.heldout_levels=3")
-    before, others = rows(fork.workspace), (run / "report.html").read_bytes()
-    output = fork.ltx("run", "configs/demo.yaml")
+    published, run = served.workspace / "published" / "demo", served.run_folder()
+    served.ltx("run", "configs/demo.yaml", "validation.heldout_levels=3")
+    before, others = rows(served.workspace), (run / "report.html").read_bytes()
+    output = served.ltx("run", "configs/demo.yaml")
     assert stage_lines(output)["train"].startswith("cached")
-    assert contents(rows(fork.workspace)) == contents(before), "every row was there, only files were not"
+    assert contents(rows(served.workspace)) == contents(before), "every row was there, only files were not"
     assert (run / "report.html").read_bytes() != others
     assert (published / "lora.safetensors").read_bytes() == (run / "lora.safetensors").read_bytes()
     told, shown = (run / "report.html").read_text(), (published / "report.html").read_text()
     with monkeypatch.context() as as_the_run:  # who stays there is taken for a process of the run
-        as_the_run.chdir(fork.folder)
-        as_the_run.setenv("HOME", str(fork.folder))
-        config = fork.pipeline().config
+        as_the_run.chdir(served.folder)
+        as_the_run.setenv("HOME", str(served.folder))
+        config = served.pipeline().config
         hidden = secrets_of(config).text(with_config(told, dump(config)))
     assert shown == hidden, "it is this report with this config, without paths"
-    assert str(fork.folder) not in shown
-    assert stage_lines(fork.ltx("run", "configs/demo.yaml"))["publish"].startswith("cached")
+    assert str(served.folder) not in shown
+    assert stage_lines(served.ltx("run", "configs/demo.yaml"))["publish"].startswith("cached")
 
 
 @pytest.mark.prove
-def test_one_clip_added_is_one_row_per_stage(fork: Clone):
-    before = rows(fork.workspace)
+def test_one_clip_added_is_one_row_per_stage(served: Clone):
+    before = rows(served.workspace)
     scene = shapes.Scene("green", "square", "moves left", "dark", "striped")
     take = shapes.draw_take(scene, np.random.default_rng(9))
-    write_film(fork.footage / "extra.mp4", Film("extra", 1, 192, 192, 48000, ()), [Shot(take, 40)])
-    fork.ltx("stage", "dataset", "configs/demo.yaml")
-    assert new_rows(before, rows(fork.workspace)) == dict.fromkeys(BEFORE_TRAINING, 1)
+    write_film(served.footage / "extra.mp4", Film("extra", 1, 192, 192, 48000, ()), [Shot(take, 40)])
+    served.ltx("stage", "dataset", "configs/demo.yaml")
+    assert new_rows(before, rows(served.workspace)) == dict.fromkeys(BEFORE_TRAINING, 1)
 
 
 @pytest.mark.prove
-def test_canny_thresholds_change_references_and_what_follows(fork: Clone):
-    before = rows(fork.workspace)
-    fork.ltx("stage", "train", "configs/v2v_ic_lora.yaml")
-    referenced = rows(fork.workspace)
+def test_canny_thresholds_change_references_and_what_follows(served: Clone):
+    before = rows(served.workspace)
+    served.ltx("stage", "train", "configs/v2v_ic_lora.yaml")
+    referenced = rows(served.workspace)
     counts = {"references": CLIPS, "reference_latents": CLIPS, "dataset": 1, "train": 1}
     assert new_rows(before, referenced) == counts
     lower = ("dataset.references.low=30", "dataset.references.high=60")
-    fork.ltx("stage", "train", "configs/v2v_ic_lora.yaml", *lower)
-    fresh = new_rows(referenced, rows(fork.workspace))
+    served.ltx("stage", "train", "configs/v2v_ic_lora.yaml", *lower)
+    fresh = new_rows(referenced, rows(served.workspace))
     assert 0 < fresh.pop("reference_latents") <= CLIPS  # where the edges are the same, so are the latents
     assert fresh == {"references": CLIPS, "dataset": 1, "train": 1}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +13,6 @@ import pytest
 from cli import SHORT, Clone, stage_lines
 from zoo.layouts import FOLDER, HUB, SINGLE_FILE, SPLIT_PACK, as_layout, in_hub, snapshot
 from zoo.trial import Place
-
-from flows._server import LocalServer
 
 SMALL = (
     "dataset.source=data/footage",
@@ -98,16 +95,11 @@ def model_overrides(place: Place) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def clone(tmp_path_factory: pytest.TempPathFactory, prefect: dict[str, str]) -> Clone:
     """A clone with a hub's cache, and one server for all runs."""
     clone = small_clone(tmp_path_factory.mktemp("families") / "clone")
     named_versions(clone.folder / "hub")
-    local = LocalServer(clone.folder / "server")
-    try:
-        local.wait()
-        yield replace(clone, env=dict(local.client))
-    finally:
-        local.close()
+    return replace(clone, env=prefect)
 
 
 @pytest.mark.prove

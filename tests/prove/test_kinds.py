@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,24 +10,17 @@ from cli import Clone, new_rows, rows
 from picture_models import depth_folder
 from PIL import Image
 
-from flows._server import LocalServer
-
 pytestmark = pytest.mark.prove
 DEPTH = "dataset.references={kind: depth, model: models/depth}"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def place(tmp_path_factory: pytest.TempPathFactory, prefect: dict[str, str]) -> Clone:
     """A clone with a model of depth and a function of one's own; a server that all its runs use."""
     clone = Clone.make(tmp_path_factory.mktemp("kinds") / "clone", "optimization.steps=3")
     depth_folder(clone.folder / "models" / "depth")
     (clone.folder / "my_sounds.py").write_text("def turned(wave, rate):\n    return wave[:, ::-1]\n")
-    local = LocalServer(clone.folder / "server")
-    try:
-        local.wait()
-        yield replace(clone, env=dict(local.client))
-    finally:
-        local.close()
+    return replace(clone, env=prefect)
 
 
 @pytest.mark.parametrize(

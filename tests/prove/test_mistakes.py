@@ -129,14 +129,16 @@ def test_a_finished_run_can_be_read_where_nothing_can_be_written(fork: Clone, re
 
 
 @pytest.mark.prove
-def test_a_folder_of_the_store_that_cannot_be_written_ends_the_run_and_keeps_the_rest(fork: Clone, read_only):
-    before = rows(fork.workspace)
-    read_only(fork.workspace / "store" / "train")
-    output = fork.ltx(*RUN, "seed=7", code=1, preexec_fn=without_root)
+def test_a_folder_of_the_store_that_cannot_be_written_ends_the_run_and_keeps_the_rest(
+    served: Clone, read_only
+):
+    before = rows(served.workspace)
+    read_only(served.workspace / "store" / "train")
+    output = served.ltx(*RUN, "seed=7", code=1, preexec_fn=without_root)
     assert "store/train" in output
     assert "permission denied" in output
     assert "What was computed before is kept" in output
-    assert new_rows(before, rows(fork.workspace)) == {}
+    assert new_rows(before, rows(served.workspace)) == {}
 
 
 @pytest.mark.prove

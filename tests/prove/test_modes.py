@@ -14,8 +14,6 @@ from typing import NamedTuple
 import pytest
 from cli import Clone, finish
 
-from flows._server import LocalServer
-
 FILM = "data/footage/wide.mp4"
 KEPT = "left half kept.png"
 SPANS = "the end made anew.json"
@@ -74,7 +72,7 @@ def asked(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def place(tmp_path_factory: pytest.TempPathFactory, prefect: dict[str, str]) -> Clone:
     """A clone with files for conditions, and a server that all its runs use."""
     from PIL import Image
 
@@ -83,12 +81,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     mask.paste(255, (0, 0, 32, 64))
     mask.save(clone.folder / KEPT)
     (clone.folder / SPANS).write_text('{"generate": [[0.5, 1.2]]}')
-    local = LocalServer(clone.folder / "server")
-    try:
-        local.wait()
-        yield replace(clone, env=dict(local.client))
-    finally:
-        local.close()
+    return replace(clone, env=prefect)
 
 
 @pytest.fixture(scope="module")
