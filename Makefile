@@ -10,7 +10,7 @@ PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --num
 	--dist loadfile --no-loadscope-reorder
 export DO_NOT_TRACK := 1
 
-.PHONY: help demo demo-modes test prove bench docs docs-models format clean
+.PHONY: help demo demo-modes test types unit prove bench docs docs-models format clean
 
 help:
 	@echo "make demo    install, train a LoRA on the included demo, say where the report is"
@@ -45,7 +45,12 @@ demo-modes: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory --jobs=2 types unit  # types are one core's work
+
+types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+unit: $(VENV)/.installed-dev
 	$(PYTEST) -m "not prove"
 
 # Proofs wait much for processes and servers: one more of them at once than cores.
