@@ -67,8 +67,10 @@ def run_of(text: str, workspace: Path) -> Path:
     found = named_run(text, workspace)
     if found is None:
         names = sorted(path.name for path in (workspace / "runs").glob("*") if path.is_dir())
-        known = f"runs of {workspace / 'runs'}: {', '.join(names[:8])}" if names else "there are none"
-        raise LtxError(f"no run is named {text!r}; {known}. Give a run's folder, or --workspace")
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        known = f"runs of {workspace / 'runs'}: {', '.join(names[:8])}{more}" if names else "there are none"
+        ways = "its folder, or another workspace (`ltx show`: workspace=FOLDER, `ltx compare`: --workspace)"
+        raise LtxError(f"no run is named {text!r}; {known}. Give one of them, {ways}")
     return found
 
 

@@ -92,7 +92,7 @@ def load(path: str) -> Callable[..., Any]:
         raise LtxError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         what = "no function of this name" if found is None else f"{name} is a {type(found).__name__}"
-        raise LtxError(f"{path}: {what} in {module}; name a function that takes what docs say")
+        raise LtxError(f"{path}: {what} in {module}; name a function or class that is in it")
     result: Callable[..., Any] = found
     return result
 

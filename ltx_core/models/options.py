@@ -65,9 +65,7 @@ class LoraOptions:
             raise ValueError("decompose_factor is 0; use -1 (near the square root), or a number such as 8")
         stated = self._stated("use_rslora", "use_dora")
         if self.kind == "lokr" and stated:
-            raise ValueError(
-                f"{' and '.join(stated)}: kind 'lokr' has neither; remove what is stated, or use kind: lora"
-            )
+            raise ValueError(f"{' and '.join(stated)}: kind 'lokr' has neither DoRA nor rsLoRA; leave it out")
         stated = self._stated("decompose_factor", "decompose_both")
         if self.kind == "lora" and stated:
             raise ValueError(f"{' and '.join(stated)} are for kind 'lokr'; remove them, or set kind: lokr")

@@ -28,6 +28,16 @@ MOST = 12
 """Fields that are listed."""
 BEGINNING = ("model.", "lora.", "training_strategy.", "optimization.frozen")
 """Fields that weights to begin with must fit."""
+OTHER_WEIGHTS = (
+    "model.",
+    "lora.kind",
+    "lora.rank",
+    "lora.layers",
+    "lora.target_modules",
+    "lora.use_dora",
+    "lora.decompose",
+)
+"""Fields whose change leaves nothing to advise: the run's weights would not fit, or others are named."""
 
 
 class _Training(Protocol):
@@ -107,6 +117,8 @@ class Comparison:
         if len(decisive) == 1 and _is_cut(decisive[0], step):
             kept = "what it saved of earlier steps lies in its folder `checkpoints`"
             return f"{new}. To keep to that one: {STEPS}={self.steps}; {kept}"
+        if any(change.difference.field.startswith(OTHER_WEIGHTS) for change in self.changes):
+            return new
         return f"{new}. To begin with its weights: model.load_checkpoint=latest"
 
 

@@ -215,3 +215,4 @@ def test_the_commands_write_pages_that_need_no_network(workspace):
     missing = run(app, ["show", "three", f"workspace={workspace}"])
     assert missing.exit_code == 1
     assert "no run is named 'three'" in str(missing.exception)
+    assert "`ltx show`: workspace=FOLDER" in str(missing.exception), "an option that the command has"

@@ -114,6 +114,7 @@ def test_a_terminal_is_told(trained: Place):
     assert "optimization.steps: 2 -> 1: needs a new run (2 steps are done already" in fewer
     more = trained.pipe("optimization.steps=5", "optimization.scheduler_type=linear").changes()
     assert "To begin with its weights" in more[-1]
+    assert "To begin with" not in trained.pipe("lora.rank=3").changes()[-1], "they would not fit"
     assert f"{run.name} stays. To keep to that one: optimization.steps=2; " in end
 
 
