@@ -58,7 +58,7 @@ PARTS = ("loop", "memory", "checkpoint", "real")
 def loop_cases(steps: int) -> dict[str, dict[str, Any]]:
     """A step of the loop against the bare one, and its waiting for data with two workers; runs differ by more
     than the loop's own work, so that their median counts."""
-    case = {"bare": True, "steps": 3 * steps, "blocks": 4}
+    case = {"bare": True, "steps": 3 * steps, "blocks": 4, "narrower": 8}
     return {f"the loop and the bare step, run {number}": case for number in range(1, LOOP_RUNS + 1)}
 
 
