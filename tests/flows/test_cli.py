@@ -161,9 +161,8 @@ def test_a_run_computes_and_the_second_is_cached_without_prefect(tmp_path: Path)
     ]
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.prove)]
-)
+@pytest.mark.prove
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_lets_the_training_save_and_leaves_nobody(tmp_path: Path, until, number: int, code: int):
     prepared(tmp_path)
     run = fake_run(tmp_path, "sleep=60")

@@ -48,6 +48,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return made
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -212,6 +212,7 @@ def test_a_training_takes_its_steps_times_the_seconds_per_step_of_an_earlier_run
     assert seconds(pipeline("optimization.steps=100", "optimization.batch_size=16")) == pytest.approx(50)
 
 
+@pytest.mark.prove
 def test_a_calibration_gives_the_time_of_a_training_that_was_never_run(pipeline):
     found = pipeline("optimization.steps=100", "acceleration.threads=1")
     device = found.device()
