@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import resource
 import signal
@@ -217,6 +216,7 @@ def test_a_save_by_the_clock(tmp_path: Path):
     finished(folder, 2, pause=0.03, **ours)
     saved = events(folder, "checkpoint")
     times = [event["time"] for event in saved[:-1]]  # the last is that of the end
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert gaps and all(gap > 0.18 for gap in gaps)
+    (began,) = (event["time"] for event in events(folder, "started"))
+    # Saves begin that far apart, and are told when they are done: a slow one is told late, not the next.
+    assert 2 <= len(times) <= (times[-1] - began) / 0.2 + 1
     assert saved[-1]["step"] == STEPS

@@ -26,7 +26,6 @@ LAYERS = 12
 CASES = (
     (Case("2.3", "bf16", ("video",), 60), 1),
     (Case("2.3", "bf16", ("video",), 240), 0),
-    (Case("2.3", "no", ("video",), 60, full=True), 1),
     (Case("2.0", "bf16", ("video",), 60, full=True), 0),
 )
 """What trains, and which blocks recompute."""
